@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import "k8s.io/apimachinery/pkg/types"
+
+// ID is an object's id on the wire: a lower-case UUID. Where a manifest gives none, the manager sets it to the object's
+// uid with its first write, so that exports, restores and moves keep it. Once set it never changes.
+//
+// +kubebuilder:validation:MaxLength=36
+// +kubebuilder:validation:Pattern=`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`
+type ID string
+
+// Duration is a length of time in Go's units h, m and s: "8h", "1h30m", "0s" where zero has a meaning. There are no
+// days: write 168h for a week. At most 87840h (ten years).
+//
+// +kubebuilder:validation:MaxLength=32
+// +kubebuilder:validation:Pattern=`^([0-9]{1,6}(\.[0-9]{1,3})?(h|m|s))+$`
+// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('87840h')",message="must be at most 87840h; the units are h, m and s"
+type Duration string
+
+// WireName is a name as people type and see it in the API: letters and digits in parts joined by single hyphens, at
+// most 32 characters. Capitals are kept, and do not make a name different.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=32
+// +kubebuilder:validation:Pattern=`^[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*$`
+type WireName string
+
+// ObjectName is the metadata.name of another object.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=253
+// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+type ObjectName string
+
+// Icon is the path or URL of a picture that clients show beside a name.
+//
+// +kubebuilder:validation:MaxLength=8192
+type Icon string
+
+// DisplayName is a name for people, free in its characters.
+//
+// +kubebuilder:validation:MaxLength=64
+type DisplayName string
+
+// UIDReference names one particular object of a known kind in the same namespace.
+type UIDReference struct {
+	// Name is the object's metadata.name.
+	Name ObjectName `json:"name"`
+
+	// UID is the object's metadata.uid, so that a successor of the same name is not meant.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	UID types.UID `json:"uid"`
+}
+
+// NameReference names an object of a known kind.
+type NameReference struct {
+	// Name is the object's metadata.name.
+	Name ObjectName `json:"name"`
+}
+
+// Subject is a Kubernetes identity, as in a RoleBinding.
+type Subject struct {
+	// Kind is what the name names: User, Group or ServiceAccount.
+	// +kubebuilder:validation:Enum=User;Group;ServiceAccount
+	Kind string `json:"kind"`
+
+	// Name is the identity's name as Kubernetes sees it, its prefix included: "oidc:ada".
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+
+	// Namespace is the ServiceAccount's; the other kinds have none.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+}
+
+// Quota caps what workspaces may take together.
+type Quota struct {
+	// DailyCost is how many credits a day the workspaces may cost together; absent grants none.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000000
+	DailyCost *int64 `json:"dailyCost,omitempty"`
+
+	// Running is how many workspaces may run at once; absent sets no cap.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000
+	Running *int64 `json:"running,omitempty"`
+}
+
+const (
+	// LabelOrganization on a namespace says which Organization it belongs to.
+	LabelOrganization = "berth.dev/organization"
+	// LabelOwner on a namespace says whose workspaces alone it takes: a User's metadata.name.
+	LabelOwner = "berth.dev/owner"
+	// LabelID on a pod or claim is the id of its workspace.
+	LabelID = "berth.dev/id"
+	// LabelBuild on a pod is the number of the build that made it.
+	LabelBuild = "berth.dev/build"
+	// LabelVolume on a claim is the volume's name in the template version.
+	LabelVolume = "berth.dev/volume"
+	// LabelManagedBy marks every object that Berth makes; its value is ManagedBy.
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+	// ManagedBy is the value of LabelManagedBy.
+	ManagedBy = "berth"
+
+	// AnnotationOwner on a pod or claim is the metadata.name of the workspace's User.
+	AnnotationOwner = "berth.dev/owner"
+	// AnnotationWorkspace on a pod or claim is the metadata.name of its workspace.
+	AnnotationWorkspace = "berth.dev/workspace"
+	// AnnotationTemplate on a pod or claim is the metadata.name of its workspace's template.
+	AnnotationTemplate = "berth.dev/template"
+	// AnnotationIntent on a pod is the hash of what it was created from; drift is judged against it.
+	AnnotationIntent = "berth.dev/intent"
+	// AnnotationDeleteAfter on a claim is the RFC 3339 time after which the manager removes it.
+	AnnotationDeleteAfter = "berth.dev/delete-after"
+	// AnnotationWhenDeleted on a claim is what was decided for it at the last accepted build: Delete or Retain.
+	AnnotationWhenDeleted = "berth.dev/when-deleted"
+	// AnnotationOrphan on a claim holds, as JSON, the labels that an orphaning deletion took off it.
+	AnnotationOrphan = "berth.dev/orphaned"
+	// AnnotationUndelete on a kept claim holds, as JSON, what bringing its workspace back needs.
+	AnnotationUndelete = "berth.dev/undelete"
+	// AnnotationOutcome on a build is its result, written when it ends, so that a restore without status does not
+	// run it again: Succeeded, Failed or Canceled.
+	AnnotationOutcome = "berth.dev/outcome"
+	// AnnotationFirstBuild on a Workspace says that the API server makes build 1; the manager waits ten seconds for it.
+	AnnotationFirstBuild = "berth.dev/first-build"
+	// AnnotationCreatedAt is the RFC 3339 time of an object's creation with nanoseconds; it outlives a restore.
+	AnnotationCreatedAt = "berth.dev/created-at"
+	// AnnotationCreatedBy is the metadata.name of the User who created the object through the API.
+	AnnotationCreatedBy = "berth.dev/created-by"
+
+	// FinalizerWorkspace holds a Workspace until its pod is gone and its claims are kept or removed.
+	FinalizerWorkspace = "berth.dev/workspace"
+)

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Reasons that a WorkspaceBuild gives beside the shared ones and those of a Workspace.
+const (
+	// ReasonSucceeded: the build has done what was asked.
+	ReasonSucceeded = "Succeeded"
+	// ReasonFailed: the build has given up; the message says why. Start again, or change what it names.
+	ReasonFailed = "Failed"
+	// ReasonSuperseded: a newer build was accepted before this one; it will do nothing.
+	ReasonSuperseded = "Superseded"
+	// ReasonWaitingForAcceptance: the manager has not yet accepted the build; wait.
+	ReasonWaitingForAcceptance = "WaitingForAcceptance"
+	// ReasonCanceled: the build ended early, as was asked.
+	ReasonCanceled = "Canceled"
+)
+
+// Transition is what a build does to its workspace.
+// +kubebuilder:validation:Enum=Start;Stop;Delete
+type Transition string
+
+const (
+	// TransitionStart makes the workspace run.
+	TransitionStart Transition = "Start"
+	// TransitionStop ends its pod and keeps its claims.
+	TransitionStop Transition = "Stop"
+	// TransitionDelete ends its pod and treats its claims as their whenDeleted says.
+	TransitionDelete Transition = "Delete"
+)
+
+// BuildReason is why a build was made.
+// +kubebuilder:validation:Enum=Initiator;Autostart;Autostop;Dormancy;Failure;Update
+type BuildReason string
+
+const (
+	// BuildReasonInitiator: a person, a manifest or a program asked for it.
+	BuildReasonInitiator BuildReason = "Initiator"
+	// BuildReasonAutostart: the workspace's schedule.
+	BuildReasonAutostart BuildReason = "Autostart"
+	// BuildReasonAutostop: the workspace's time was over.
+	BuildReasonAutostop BuildReason = "Autostop"
+	// BuildReasonDormancy: the workspace was not used for long.
+	BuildReasonDormancy BuildReason = "Dormancy"
+	// BuildReasonFailure: the start before it had failed, and its time was over.
+	BuildReasonFailure BuildReason = "Failure"
+	// BuildReasonUpdate: updates: Restart, and the version or a parameter changed.
+	BuildReasonUpdate BuildReason = "Update"
+)
+
+// Initiator is who asked for a build, as they were then.
+type Initiator struct {
+	// User is the User's metadata.name; absent when it was the manager, or a manifest whose author is unknown.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	User string `json:"user,omitempty"`
+
+	// ID is the User's id on the wire.
+	// +optional
+	// +kubebuilder:validation:MaxLength=36
+	ID string `json:"id,omitempty"`
+
+	// Name is the name that people see, "system" for the manager's own doing.
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+}
+
+// Wish is what a workspace's manifest asked for when the build was made.
+type Wish struct {
+	// State is spec.state of the workspace.
+	// +optional
+	State WorkspaceState `json:"state,omitempty"`
+
+	// Request is spec.request of the workspace.
+	// +optional
+	Request *WorkspaceRequest `json:"request,omitempty"`
+}
+
+// BuildCancel asks a build to end early.
+type BuildCancel struct {
+	// RequestedAt is when, in RFC 3339.
+	// +kubebuilder:validation:MaxLength=64
+	RequestedAt string `json:"requestedAt"`
+
+	// By is the User's metadata.name.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	By string `json:"by,omitempty"`
+}
+
+// WorkspaceBuildSpec is one transition of a workspace. Only cancel may be added to it later.
+//
+// +kubebuilder:validation:XValidation:rule="has(oldSelf.cancel) == has(self.cancel) && (!has(self.cancel) || self.cancel == oldSelf.cancel) || !has(oldSelf.cancel)",message="spec.cancel is set once"
+// +kubebuilder:validation:XValidation:rule="self.workspaceRef == oldSelf.workspaceRef && self.number == oldSelf.number && self.transition == oldSelf.transition && self.reason == oldSelf.reason && self.initiator == oldSelf.initiator",message="a build never changes; make another"
+// +kubebuilder:validation:XValidation:rule="has(self.versionRef) == has(oldSelf.versionRef) && (!has(self.versionRef) || self.versionRef == oldSelf.versionRef)",message="a build never changes; make another"
+// +kubebuilder:validation:XValidation:rule="has(self.parameters) == has(oldSelf.parameters) && (!has(self.parameters) || self.parameters == oldSelf.parameters)",message="a build never changes; make another"
+// +kubebuilder:validation:XValidation:rule="has(self.ephemeral) == has(oldSelf.ephemeral) && (!has(self.ephemeral) || self.ephemeral == oldSelf.ephemeral)",message="a build never changes; make another"
+// +kubebuilder:validation:XValidation:rule="has(self.restart) == has(oldSelf.restart) && has(self.orphan) == has(oldSelf.orphan)",message="a build never changes; make another"
+// +kubebuilder:validation:XValidation:rule="!has(self.orphan) || !self.orphan || self.transition == 'Delete'",message="orphan belongs to transition: Delete"
+// +kubebuilder:validation:XValidation:rule="!has(self.restart) || !self.restart || self.transition == 'Start'",message="restart belongs to transition: Start"
+type WorkspaceBuildSpec struct {
+	// WorkspaceRef is the workspace, in the same namespace.
+	WorkspaceRef UIDReference `json:"workspaceRef"`
+
+	// Number counts the workspace's builds from 1; the build is named WORKSPACE-NUMBER.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000000
+	Number int64 `json:"number"`
+
+	// Transition is Start, Stop or Delete.
+	Transition Transition `json:"transition"`
+
+	// Restart ends the pod that runs first: stop and start are two stages of one build.
+	// +optional
+	Restart bool `json:"restart,omitempty"`
+
+	// Reason is why the build was made.
+	Reason BuildReason `json:"reason"`
+
+	// Initiator is who asked for it.
+	Initiator Initiator `json:"initiator"`
+
+	// RequestID is the id of the API call that asked for it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	RequestID string `json:"requestID,omitempty"`
+
+	// VersionRef is the TemplateVersion that is built, in the organization's home namespace. A deletion may have none.
+	// +optional
+	VersionRef *UIDReference `json:"versionRef,omitempty"`
+
+	// Parameters are the resolved values of all lasting parameters.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=128
+	Parameters map[string]Value `json:"parameters,omitempty"`
+
+	// Ephemeral are the values of ephemeral parameters, for this build alone.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=128
+	Ephemeral map[string]Value `json:"ephemeral,omitempty"`
+
+	// ResolvedHash is the hash of version and parameters, by which a pending change is told.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	ResolvedHash string `json:"resolvedHash,omitempty"`
+
+	// Wish is what the workspace's manifest asked for when the build was made.
+	// +optional
+	Wish *Wish `json:"wish,omitempty"`
+
+	// Orphan deletes the workspace and leaves its claims behind, unlabelled.
+	// +optional
+	Orphan bool `json:"orphan,omitempty"`
+
+	// LogLevel is how much the build's log tells: absent, or debug.
+	// +optional
+	// +kubebuilder:validation:Enum=debug
+	LogLevel string `json:"logLevel,omitempty"`
+
+	// Cancel asks the build to end early. It is set once.
+	// +optional
+	Cancel *BuildCancel `json:"cancel,omitempty"`
+}
+
+// BuildStage is which half of a restart a build is in.
+// +kubebuilder:validation:MaxLength=32
+type BuildStage string
+
+const (
+	// StageStopping ends the pod.
+	StageStopping BuildStage = "Stopping"
+	// StageStarting makes the pod.
+	StageStarting BuildStage = "Starting"
+)
+
+// BuildResource is an object of the workspace, as the build left it.
+type BuildResource struct {
+	// Kind is Pod or PersistentVolumeClaim.
+	// +kubebuilder:validation:MaxLength=63
+	Kind string `json:"kind"`
+
+	// Name is "pod", or the volume claim's name in the version.
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+
+	// DailyCost is what it costs in credits a day.
+	// +optional
+	DailyCost int64 `json:"dailyCost,omitempty"`
+
+	// Hide leaves it out of what people see first.
+	// +optional
+	Hide bool `json:"hide,omitempty"`
+
+	// Icon is the picture beside it.
+	// +optional
+	Icon Icon `json:"icon,omitempty"`
+
+	// Items are what to show of it.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Items []ResourceMetadataItem `json:"items,omitempty"`
+}
+
+// WorkspaceBuildStatus is how far the build is.
+type WorkspaceBuildStatus struct {
+	// ObservedGeneration is the generation this status was computed from; -1 before the first time.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// Job is the work, as the wire shows it.
+	// +optional
+	Job *Job `json:"job,omitempty"`
+
+	// Stage is which half of a restart the build is in.
+	// +optional
+	Stage BuildStage `json:"stage,omitempty"`
+
+	// Took is how long the work took, as the column shows it: "9s".
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	Took string `json:"took,omitempty"`
+
+	// Resources are the objects of the workspace, as the build left them.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Resources []BuildResource `json:"resources,omitempty"`
+
+	// Conditions are Ready, Reconciling and Stalled.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// WorkspaceBuild is one transition of a workspace: what was asked for, by whom, with which version and parameters, and
+// how it went. The newest one that the manager has accepted says what the workspace is held to.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Namespaced,shortName=bwb,categories=berth
+// +kubebuilder:printcolumn:name=WORKSPACE,type=string,JSONPath=`.spec.workspaceRef.name`
+// +kubebuilder:printcolumn:name=NUMBER,type=integer,JSONPath=`.spec.number`
+// +kubebuilder:printcolumn:name=TRANSITION,type=string,JSONPath=`.spec.transition`
+// +kubebuilder:printcolumn:name=REASON,type=string,JSONPath=`.spec.reason`
+// +kubebuilder:printcolumn:name=BY,type=string,JSONPath=`.spec.initiator.name`
+// +kubebuilder:printcolumn:name=STATE,type=string,JSONPath=`.status.job.phase`
+// +kubebuilder:printcolumn:name=TOOK,type=string,JSONPath=`.status.took`
+// +kubebuilder:printcolumn:name=AGE,type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name=MESSAGE,type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
+// +kubebuilder:selectablefield:JSONPath=`.spec.workspaceRef.name`
+// +kubebuilder:selectablefield:JSONPath=`.spec.transition`
+type WorkspaceBuild struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// Spec is what was asked for.
+	Spec WorkspaceBuildSpec `json:"spec"`
+
+	// Status is how far it is.
+	// +optional
+	// +default={"observedGeneration": -1}
+	Status WorkspaceBuildStatus `json:"status,omitempty"`
+}
+
+// WorkspaceBuildList is a list of WorkspaceBuilds.
+//
+// +kubebuilder:object:root=true
+type WorkspaceBuildList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []WorkspaceBuild `json:"items"`
+}
+
+// WireID implements Object; a build's id on the wire follows from its workspace's id and its number (package ids).
+func (b *WorkspaceBuild) WireID() ID { return "" }
+
+// GetConditions implements Object.
+func (b *WorkspaceBuild) GetConditions() []metav1.Condition { return b.Status.Conditions }
+
+// GetObservedGeneration implements Object.
+func (b *WorkspaceBuild) GetObservedGeneration() int64 { return b.Status.ObservedGeneration }
+
+// Phase is the job's, Pending before there is one.
+func (b *WorkspaceBuild) Phase() JobPhase {
+	if b.Status.Job == nil {
+		return JobPending
+	}
+	return b.Status.Job.Phase
+}
