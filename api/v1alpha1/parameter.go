@@ -30,11 +30,10 @@ const (
 	MonotonicDecreasing Monotonic = "Decreasing"
 )
 
-// Parameter is one choice of a workspace's owner.
+// Parameter is one choice of a workspace's owner. What CEL can't see in a value of any type (that a required parameter
+// has no default, that bounds are numbers) the check of the version says.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.default) || !has(self.required) || !self.required",message="a required parameter has no default"
-// +kubebuilder:validation:XValidation:rule="!has(self.ephemeral) || !self.ephemeral || has(self.default)",message="an ephemeral parameter needs a default, which every later start takes"
-// +kubebuilder:validation:XValidation:rule="self.type in ['integer', 'number'] || !has(self.minimum) && !has(self.maximum) && !has(self.monotonic)",message="minimum, maximum and monotonic are for integer and number"
+// +kubebuilder:validation:XValidation:rule="self.type in ['integer', 'number'] || !has(self.monotonic)",message="monotonic is for integer and number"
 // +kubebuilder:validation:XValidation:rule="self.type == 'string' || !has(self.pattern)",message="pattern is for string"
 // +kubebuilder:validation:XValidation:rule="has(self.pattern) || !has(self.patternMessage)",message="patternMessage needs a pattern"
 type Parameter struct {
@@ -132,10 +131,8 @@ type ParameterOption struct {
 	Icon Icon `json:"icon,omitempty"`
 }
 
-// Variable is a value that the template's administrator sets for all its workspaces.
-//
-// +kubebuilder:validation:XValidation:rule="!has(self.value) || !has(self.valueFrom)",message="give value or valueFrom, not both"
-// +kubebuilder:validation:XValidation:rule="!has(self.sensitive) || !self.sensitive || (!has(self.value) && !has(self.default))",message="a sensitive variable takes its value from a Secret: use valueFrom"
+// Variable is a value that the template's administrator sets for all its workspaces. The check of the version says when
+// value and valueFrom are both there, and when a sensitive variable holds its value in the open.
 type Variable struct {
 	// Name is how expressions name the variable: ${variables.NAME}.
 	// +kubebuilder:validation:MinLength=1

@@ -92,13 +92,25 @@ type BuildCancel struct {
 	By string `json:"by,omitempty"`
 }
 
+// BuildParameters are the resolved parameters of a build.
+type BuildParameters struct {
+	// Values are those of all lasting parameters, by name.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=128
+	Values map[string]Value `json:"values,omitempty"`
+
+	// Ephemeral are those of ephemeral parameters, for this build alone.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=128
+	Ephemeral map[string]Value `json:"ephemeral,omitempty"`
+}
+
 // WorkspaceBuildSpec is one transition of a workspace. Only cancel may be added to it later.
 //
 // +kubebuilder:validation:XValidation:rule="has(oldSelf.cancel) == has(self.cancel) && (!has(self.cancel) || self.cancel == oldSelf.cancel) || !has(oldSelf.cancel)",message="spec.cancel is set once"
 // +kubebuilder:validation:XValidation:rule="self.workspaceRef == oldSelf.workspaceRef && self.number == oldSelf.number && self.transition == oldSelf.transition && self.reason == oldSelf.reason && self.initiator == oldSelf.initiator",message="a build never changes; make another"
 // +kubebuilder:validation:XValidation:rule="has(self.versionRef) == has(oldSelf.versionRef) && (!has(self.versionRef) || self.versionRef == oldSelf.versionRef)",message="a build never changes; make another"
 // +kubebuilder:validation:XValidation:rule="has(self.parameters) == has(oldSelf.parameters) && (!has(self.parameters) || self.parameters == oldSelf.parameters)",message="a build never changes; make another"
-// +kubebuilder:validation:XValidation:rule="has(self.ephemeral) == has(oldSelf.ephemeral) && (!has(self.ephemeral) || self.ephemeral == oldSelf.ephemeral)",message="a build never changes; make another"
 // +kubebuilder:validation:XValidation:rule="has(self.restart) == has(oldSelf.restart) && has(self.orphan) == has(oldSelf.orphan)",message="a build never changes; make another"
 // +kubebuilder:validation:XValidation:rule="!has(self.orphan) || !self.orphan || self.transition == 'Delete'",message="orphan belongs to transition: Delete"
 // +kubebuilder:validation:XValidation:rule="!has(self.restart) || !self.restart || self.transition == 'Start'",message="restart belongs to transition: Start"
@@ -133,15 +145,9 @@ type WorkspaceBuildSpec struct {
 	// +optional
 	VersionRef *UIDReference `json:"versionRef,omitempty"`
 
-	// Parameters are the resolved values of all lasting parameters.
+	// Parameters are the values that the version is rendered with.
 	// +optional
-	// +kubebuilder:validation:MaxProperties=128
-	Parameters map[string]Value `json:"parameters,omitempty"`
-
-	// Ephemeral are the values of ephemeral parameters, for this build alone.
-	// +optional
-	// +kubebuilder:validation:MaxProperties=128
-	Ephemeral map[string]Value `json:"ephemeral,omitempty"`
+	Parameters *BuildParameters `json:"parameters,omitempty"`
 
 	// ResolvedHash is the hash of version and parameters, by which a pending change is told.
 	// +optional
