@@ -78,10 +78,7 @@ const sessionPrefix = "/api/v2"
 // Endpoint finds what a method and a path mean. The path may be the contract's own spelling, with {names}, as route
 // tables have it, or that of a request; of several that fit, the one with the fewest names is meant.
 func (f *Facts) Endpoint(method, path string) (Endpoint, bool) {
-	path, _, _ = strings.Cut(path, "?")
-	if rest, ok := strings.CutPrefix(path, AggregatedPrefix); ok {
-		path = sessionPrefix + rest
-	}
+	path = sessionPath(path)
 	var best Endpoint
 	for _, e := range f.endpoints {
 		if e.Method != method && e.Method != "ANY" {
@@ -95,6 +92,15 @@ func (f *Facts) Endpoint(method, path string) (Endpoint, bool) {
 		}
 	}
 	return best, best.Path != ""
+}
+
+// sessionPath is the path without its query, as it is called at the session door.
+func sessionPath(path string) string {
+	path, _, _ = strings.Cut(path, "?")
+	if rest, ok := strings.CutPrefix(path, AggregatedPrefix); ok {
+		return sessionPrefix + rest
+	}
+	return path
 }
 
 func holes(path string) int { return strings.Count(path, "{") + strings.Count(path, "*") }

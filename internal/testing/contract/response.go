@@ -15,16 +15,18 @@ import (
 //
 // A status below 400 must be one that callers of the endpoint expect, with the media type and the body that belong to it.
 // A status of 400 or more may be any, but its body must be {message, detail?, validations?} in JSON; which refusal is
-// right for a request is for the caller to know. An event stream may be given as far as it was read.
+// right for a request is for the caller to know. A path that the contract lacks may only be refused. An event stream may be given as far as it was read.
 func (f *Facts) CheckResponse(method, path string, status int, header http.Header, data []byte) []error {
 	e, ok := f.Endpoint(method, path)
 	if !ok {
-		return []error{fmt.Errorf("%s %s is not in the contract", method, path)}
+		e = Endpoint{Method: method, Path: sessionPath(path)}
 	}
 	var errs []error
 	switch {
 	case status >= 400 && status != e.Status:
 		errs = f.checkRefusal(e, header, data)
+	case !ok:
+		errs = append(errs, errors.New("not in the contract, so nothing but a refusal is right"))
 	case !e.Succeeds(status):
 		errs = append(errs, fmt.Errorf("status %d, want %d", status, e.Status))
 	case status == http.StatusSwitchingProtocols:
