@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package index names the indexes of the caches and says which values an object has in each. Both processes use the
+// same ones, so that a name means the same in both. It holds no cache and asks none; what is done with the objects found
+// is the caller's.
+//
+// An index narrows, it does not decide: a value may be found at two objects (a copied spec.id, a name taken twice), and
+// whoever looks one up checks which of them counts.
+package index
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/internal/ids"
+)
+
+// The names of the indexes. A value is always lower-case where the wire compares without case.
+const (
+	// ID finds an object by its id on the wire: any kind. A build found here is to be compared with its workspace, as
+	// part of what the value is made of can be written by others.
+	ID = "wire.id"
+	// Name finds a Template, Group, Organization or User by its name on the wire, in lower case.
+	Name = "wire.name"
+	// Owner finds Workspaces by spec.owner.user.
+	Owner = "spec.owner.user"
+	// OwnerName finds a Workspace by its owner and its name on the wire: OwnerNameKey.
+	OwnerName = "wire.owner-name"
+	// Template finds Workspaces and TemplateVersions by spec.templateRef.name.
+	Template = "spec.templateRef.name"
+	// Version finds WorkspaceBuilds by the uid of their TemplateVersion.
+	Version = "spec.versionRef.uid"
+	// Workspace finds WorkspaceBuilds by the uid of their workspace.
+	Workspace = "spec.workspaceRef.uid"
+	// Member finds Groups by the metadata.name of their declared members.
+	Member = "spec.members"
+	// Membership finds Users by the Organizations that they name as theirs.
+	Membership = "spec.memberships"
+	// Email finds Users by their address, in lower case.
+	Email = "spec.email"
+	// Subject finds Users and Groups by a Kubernetes identity: SubjectKey.
+	Subject = "spec.subjects"
+	// Default finds the Organizations that call themselves the default one; the value is "true".
+	Default = "spec.default"
+)
+
+// Index is one index over one kind.
+type Index struct {
+	// Object is an empty object of the kind.
+	Object client.Object
+	// Name is the index's name.
+	Name string
+	// Values are an object's values in it.
+	Values client.IndexerFunc
+}
+
+// Register adds indexes to a cache. It must happen before the cache starts.
+func Register(ctx context.Context, to client.FieldIndexer, indexes ...Index) error {
+	for _, i := range indexes {
+		if err := to.IndexField(ctx, i.Object, i.Name, i.Values); err != nil {
+			return fmt.Errorf("index %s of %T: %w", i.Name, i.Object, err)
+		}
+	}
+	return nil
+}
+
+// All are the indexes of every kind. A process that reads only some of the kinds takes those of For.
+func All() []Index {
+	return []Index{
+		{&v1alpha1.Organization{}, ID, wireID},
+		{&v1alpha1.Organization{}, Name, wireName},
+		{&v1alpha1.Organization{}, Default, of(func(o *v1alpha1.Organization) []string {
+			if !o.Spec.Default {
+				return nil
+			}
+			return []string{"true"}
+		})},
+
+		{&v1alpha1.User{}, ID, wireID},
+		{&v1alpha1.User{}, Name, wireName},
+		{&v1alpha1.User{}, Email, of(func(u *v1alpha1.User) []string { return []string{Fold(u.Spec.Email)} })},
+		{&v1alpha1.User{}, Subject, of(func(u *v1alpha1.User) []string { return subjects(u.Spec.Subjects) })},
+		{&v1alpha1.User{}, Membership, of(memberships)},
+
+		{&v1alpha1.Group{}, ID, wireID},
+		{&v1alpha1.Group{}, Name, wireName},
+		{&v1alpha1.Group{}, Subject, of(func(g *v1alpha1.Group) []string { return subjects(g.Spec.Subjects) })},
+		{&v1alpha1.Group{}, Member, of(members)},
+
+		{&v1alpha1.Template{}, ID, wireID},
+		{&v1alpha1.Template{}, Name, wireName},
+
+		{&v1alpha1.TemplateVersion{}, ID, wireID},
+		{&v1alpha1.TemplateVersion{}, Template, of(func(v *v1alpha1.TemplateVersion) []string {
+			if v.Spec.TemplateRef == nil {
+				return nil
+			}
+			return []string{string(v.Spec.TemplateRef.Name)}
+		})},
+
+		{&v1alpha1.Workspace{}, ID, wireID},
+		{&v1alpha1.Workspace{}, Owner, of(func(w *v1alpha1.Workspace) []string { return []string{string(w.Spec.Owner.User)} })},
+		{&v1alpha1.Workspace{}, OwnerName, of(func(w *v1alpha1.Workspace) []string {
+			return []string{OwnerNameKey(string(w.Spec.Owner.User), w.WireName())}
+		})},
+		{&v1alpha1.Workspace{}, Template, of(func(w *v1alpha1.Workspace) []string { return []string{string(w.Spec.TemplateRef.Name)} })},
+
+		{&v1alpha1.WorkspaceBuild{}, ID, of(buildIDs)},
+		{&v1alpha1.WorkspaceBuild{}, Workspace, of(func(b *v1alpha1.WorkspaceBuild) []string {
+			return []string{string(b.Spec.WorkspaceRef.UID)}
+		})},
+		{&v1alpha1.WorkspaceBuild{}, Version, of(func(b *v1alpha1.WorkspaceBuild) []string {
+			if b.Spec.VersionRef == nil {
+				return nil
+			}
+			return []string{string(b.Spec.VersionRef.UID)}
+		})},
+	}
+}
+
+// For are the indexes of the kinds of the objects given.
+func For(kinds ...client.Object) []Index {
+	var some []Index
+	for _, i := range All() {
+		for _, k := range kinds {
+			if fmt.Sprintf("%T", i.Object) == fmt.Sprintf("%T", k) {
+				some = append(some, i)
+			}
+		}
+	}
+	return some
+}
+
+// Fold is how a name or address is compared: without case.
+func Fold(s string) string { return strings.ToLower(s) }
+
+// OwnerNameKey is a Workspace's value in OwnerName: the User's metadata.name and the name on the wire. Neither holds a
+// slash.
+func OwnerNameKey(owner, name string) string { return owner + "/" + Fold(name) }
+
+// SubjectKey is a Kubernetes identity's value in Subject. Kinds hold no slash, and neither do namespaces.
+func SubjectKey(s v1alpha1.Subject) string { return s.Kind + "/" + s.Namespace + "/" + s.Name }
+
+// of makes an IndexerFunc of a function over one kind; other kinds have no values.
+func of[T any](values func(T) []string) client.IndexerFunc {
+	return func(o client.Object) []string {
+		t, ok := o.(T)
+		if !ok {
+			return nil
+		}
+		return values(t)
+	}
+}
+
+func wireID(o client.Object) []string {
+	v, ok := o.(v1alpha1.Object)
+	if !ok {
+		return nil
+	}
+	return []string{ids.Of(v).String()}
+}
+
+func wireName(o client.Object) []string {
+	n, ok := o.(interface{ WireName() string })
+	if !ok {
+		return nil
+	}
+	return []string{Fold(n.WireName())}
+}
+
+// buildIDs are the ids that a build may have. Its id follows from its workspace's, which the build does not know: it is
+// the workspace's uid where no spec.id was given, else what the label says. The label can be written by others, so
+// whoever finds a build here compares the id with the one that follows from the workspace itself.
+func buildIDs(b *v1alpha1.WorkspaceBuild) []string {
+	var found []string
+	for _, text := range []string{string(b.Spec.WorkspaceRef.UID), b.Labels[v1alpha1.LabelID]} {
+		workspace, err := uuid.Parse(text)
+		if err != nil {
+			continue
+		}
+		id := ids.Build(workspace, b.Spec.Number).String()
+		if len(found) == 0 || found[0] != id {
+			found = append(found, id)
+		}
+	}
+	return found
+}
+
+func subjects(list []v1alpha1.Subject) []string {
+	keys := make([]string, 0, len(list))
+	for _, s := range list {
+		keys = append(keys, SubjectKey(s))
+	}
+	return keys
+}
+
+func members(g *v1alpha1.Group) []string {
+	names := make([]string, 0, len(g.Spec.Members))
+	for _, m := range g.Spec.Members {
+		names = append(names, string(m))
+	}
+	return names
+}
+
+// memberships are the Organizations a User names. One who names none belongs to the default Organization and is found
+// under the empty name.
+func memberships(u *v1alpha1.User) []string {
+	if len(u.Spec.Memberships) == 0 {
+		return []string{""}
+	}
+	names := make([]string, 0, len(u.Spec.Memberships))
+	for _, m := range u.Spec.Memberships {
+		names = append(names, string(m.Organization))
+	}
+	return names
+}
