@@ -16,6 +16,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/berth-dev/berth/hack/cluster/internal/build"
+	"github.com/berth-dev/berth/hack/cluster/internal/host"
 )
 
 // command is one word after the program's name.
@@ -29,6 +30,12 @@ func commands() []command {
 	return []command{
 		{name: "build", args: "[NAME…]", help: "compile what the cluster needs, or the programs named, into the cache", run: runBuild},
 		{name: "assets", help: "compile etcd, kube-apiserver and kubectl and print their folder, for KUBEBUILDER_ASSETS", run: runAssets},
+		{name: "up", args: "[flags]", help: "start the cluster, or what is missing of it, and wait until it is of use", run: runUp},
+		{name: "down", args: "[--keep]", help: "take the cluster away, with its data unless --keep is given", run: runDown},
+		{name: "status", help: "show what runs and whether it works", run: runStatus},
+		{name: "load", args: "ARCHIVE…", help: "import archives of images into the node and print the images' names", run: runLoad},
+		{name: "env", help: "print shell lines that set KUBECONFIG and PATH", run: runEnv},
+		{name: "forward", run: runForward, hidden: true},
 	}
 }
 
@@ -97,7 +104,7 @@ func runBuild(ctx context.Context, args []string) error {
 	}
 	if flags.NArg() == 0 {
 		set := build.Node
-		if *simulated || !realPossible() {
+		if *simulated || host.CanRunPods() != nil {
 			set = build.Simulated
 		}
 		_, err := b.EnsureSet(ctx, set)
@@ -126,5 +133,3 @@ func runAssets(ctx context.Context, args []string) error {
 	_, err = fmt.Println(dir)
 	return err
 }
-
-func realPossible() bool { return os.Geteuid() == 0 }
