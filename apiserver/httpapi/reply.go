@@ -37,15 +37,19 @@ func (r Reply[T]) parts() (any, int, http.Header) { return r.Body, r.Status, r.H
 
 // Refusal is an error whose status none of the fault's kinds says, such as 410 or 429.
 type Refusal struct {
-	*fault.Error
+	// Fault is what is said.
+	Fault *fault.Error
 	// Status is the answer's status.
 	Status int
 	// RetryAfter is when asking again makes sense, in whole seconds; zero says nothing.
 	RetryAfter time.Duration
 }
 
+// Error is the fault's text.
+func (r *Refusal) Error() string { return r.Fault.Error() }
+
 // Unwrap gives the fault.
-func (r *Refusal) Unwrap() error { return r.Error }
+func (r *Refusal) Unwrap() error { return r.Fault }
 
 // reply writes a success.
 func reply(w http.ResponseWriter, _ *http.Request, status int, out any) error {
