@@ -23,7 +23,7 @@ up: ## A local cluster with Berth and a running workspace; CLUSTER=current IMAGE
 
 .PHONY: down
 down: ## Take everything of `make up` away again, but for the cache of what was compiled
-	@go run -C hack/cluster . down
+	@hack/down.sh
 
 ##@ Develop
 

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/berth-dev/berth/api/codersdk"
+)
+
+var _ = Describe("A workspace from a manifest", Ordered, func() {
+	It("runs as a real pod whose first process is the agent", func(ctx SpecContext) {
+		ready(ctx, platform, "ada-api", "Running")
+		pod := field(ctx, platform, "workspaces.berth.dev/ada-api", ".status.pod.name")
+		Expect(kubectl(ctx, "exec", "-n", platform, pod, "--", "cat", "/proc/1/cmdline")).To(ContainSubstring("berth-agent"))
+		Expect(kubectl(ctx, "exec", "-n", platform, pod, "--", "bash", "-c", "echo $HOME $BERTH_PARAM_CPU; id -u; git --version")).
+			To(And(ContainSubstring("/home/dev 4"), ContainSubstring("1000"), ContainSubstring("git version")))
+	})
+
+	It("keeps its home over stop and start, and leaves no zombie behind", func(ctx SpecContext) {
+		pod := field(ctx, platform, "workspaces.berth.dev/ada-api", ".status.pod.name")
+		kubectl(ctx, "exec", "-n", platform, pod, "--", "bash", "-c", "echo kept > ~/note")
+		request(ctx, platform, "ada-api", "Stop")
+		ready(ctx, platform, "ada-api", "Stopped")
+		Expect(kubectl(ctx, "get", "pods", "-n", platform, "-l", "app.kubernetes.io/managed-by=berth", "-o", "name")).To(BeEmpty())
+		request(ctx, platform, "ada-api", "Start")
+		ready(ctx, platform, "ada-api", "Running")
+		pod = field(ctx, platform, "workspaces.berth.dev/ada-api", ".status.pod.name")
+		Expect(kubectl(ctx, "exec", "-n", platform, pod, "--", "bash", "-c", "cat ~/note")).To(Equal("kept"))
+	})
+
+	It("comes back when its pod is deleted by hand, in the same build", func(ctx SpecContext) {
+		build := field(ctx, platform, "workspaces.berth.dev/ada-api", ".status.build.number")
+		pod := field(ctx, platform, "workspaces.berth.dev/ada-api", ".status.pod.name")
+		uid := field(ctx, platform, "workspaces.berth.dev/ada-api", ".status.pod.uid")
+		kubectl(ctx, "delete", "pod", "-n", platform, pod, "--wait=false")
+		Eventually(func() string { return field(ctx, platform, "workspaces.berth.dev/ada-api", ".status.pod.uid") }).
+			ShouldNot(Or(Equal(uid), BeEmpty()))
+		ready(ctx, platform, "ada-api", "Running")
+		Expect(field(ctx, platform, "workspaces.berth.dev/ada-api", ".status.build.number")).To(Equal(build))
+	})
+
+	It("is the same by kubectl and through both doors of the API", func(ctx SpecContext) {
+		names := strings.Fields(kubectl(ctx, "get", "workspaces.berth.dev", "-A", "-o", "jsonpath={.items[*].spec.id}"))
+		var wire codersdk.WorkspacesResponse
+		Expect(call(ctx, owner, http.MethodGet, "/api/v2/workspaces", nil, &wire)).To(Equal(http.StatusOK))
+		var ids []string
+		for _, w := range wire.Workspaces {
+			ids = append(ids, w.ID.String())
+		}
+		Expect(ids).To(ConsistOf(names))
+		Expect(wire.Count).To(Equal(len(names)))
+
+		// ada sees hers through the aggregation layer, and the owner sees the very same workspace by its id
+		raw := kubectl(ctx, "get", "--raw", "/apis/codersdk.berth.dev/v2/workspaces?q=name:api", "--as", "oidc:ada")
+		var aggregated codersdk.WorkspacesResponse
+		Expect(json.Unmarshal([]byte(raw), &aggregated)).To(Succeed(), raw)
+		Expect(aggregated.Workspaces).To(HaveLen(1))
+		var one codersdk.Workspace
+		Expect(call(ctx, owner, http.MethodGet, "/api/v2/workspaces/"+aggregated.Workspaces[0].ID.String(), nil, &one)).To(Equal(http.StatusOK))
+		Expect(one).To(Equal(aggregated.Workspaces[0]))
+		Expect(one.LatestBuild.Status).To(BeEquivalentTo("running"))
+	})
+
+	It("says within seconds what is wrong with an image, and heals when the template is put right", func(ctx SpecContext) {
+		DeferCleanup(func(ctx SpecContext) {
+			kubectl(ctx, "delete", "workspaces.berth.dev,templates.berth.dev", "-n", platform, "-l", "e2e=image", "--wait=false")
+		})
+		template := `{apiVersion: berth.dev/v1alpha1, kind: Template, metadata: {name: pull, namespace: platform, labels: {e2e: image}}, spec: {lifecycle: {keepDeletedFor: 0s}, content: {image: "%s"}}}`
+		apply(ctx, fmt.Sprintf(template, "127.0.0.1:1/none:1"))
+		apply(ctx, `{apiVersion: berth.dev/v1alpha1, kind: Workspace, metadata: {name: pull, namespace: platform, labels: {e2e: image}}, spec: {owner: {user: ada}, templateRef: {name: pull}, updates: Restart}}`)
+		Eventually(func() string {
+			return field(ctx, platform, "workspaces.berth.dev/pull", `.status.conditions[?(@.type=="Ready")].reason} {.status.conditions[?(@.type=="Ready")].message`)
+		}).Should(And(HavePrefix("ImagePull "), ContainSubstring("127.0.0.1:1/none:1"), ContainSubstring("spec.content.image")))
+		Expect(kubectl(ctx, "events", "-n", platform, "--for", "workspace/pull")).To(ContainSubstring("ImagePull"))
+		apply(ctx, fmt.Sprintf(template, "registry.example/base:24.04"))
+		ready(ctx, platform, "pull", "Running")
+	})
+
+	It("says that no node fits", func(ctx SpecContext) {
+		DeferCleanup(func(ctx SpecContext) {
+			kubectl(ctx, "delete", "workspaces.berth.dev,templates.berth.dev", "-n", platform, "-l", "e2e=large", "--wait=false")
+		})
+		apply(ctx, `{apiVersion: berth.dev/v1alpha1, kind: Template, metadata: {name: large, namespace: platform, labels: {e2e: large}}, spec: {lifecycle: {keepDeletedFor: 0s}, content: {image: "registry.example/base:24.04", resources: {requests: {cpu: 640}}}}}`)
+		apply(ctx, `{apiVersion: berth.dev/v1alpha1, kind: Workspace, metadata: {name: large, namespace: platform, labels: {e2e: large}}, spec: {owner: {user: ada}, templateRef: {name: large}}}`)
+		Eventually(func() string {
+			return field(ctx, platform, "workspaces.berth.dev/large", `.status.conditions[?(@.type=="Ready")].reason} {.status.conditions[?(@.type=="Ready")].message`)
+		}).Should(And(HavePrefix("Unschedulable "), ContainSubstring("cpu")))
+	})
+
+	It("says what a crash loop exits with", func(ctx SpecContext) {
+		DeferCleanup(func(ctx SpecContext) {
+			kubectl(ctx, "delete", "workspaces.berth.dev,templates.berth.dev", "-n", platform, "-l", "e2e=crash", "--wait=false")
+		})
+		apply(ctx, `{apiVersion: berth.dev/v1alpha1, kind: Template, metadata: {name: crash, namespace: platform, labels: {e2e: crash}}, spec: {lifecycle: {keepDeletedFor: 0s}, content: {podTemplate: {spec: {containers: [{name: main, image: "registry.example/base:24.04"}, {name: db, image: "registry.example/base:24.04", command: [bash, -c, "exit 7"]}]}}}}}`)
+		apply(ctx, `{apiVersion: berth.dev/v1alpha1, kind: Workspace, metadata: {name: crash, namespace: platform, labels: {e2e: crash}}, spec: {owner: {user: ada}, templateRef: {name: crash}}}`)
+		Eventually(func() string {
+			return field(ctx, platform, "workspaces.berth.dev/crash", `.status.conditions[?(@.type=="Ready")].reason} {.status.conditions[?(@.type=="Ready")].message`)
+		}).Should(And(HavePrefix("CrashLoop "), ContainSubstring("db"), ContainSubstring("7")))
+	})
+})
+
+var _ = Describe("Deleting a workspace", func() {
+	manifest := func(name, keep string) string {
+		return fmt.Sprintf(`{apiVersion: berth.dev/v1alpha1, kind: Template, metadata: {name: %[1]s, namespace: platform}, spec: {%[2]s content: {image: "registry.example/base:24.04"}}}
+---
+{apiVersion: berth.dev/v1alpha1, kind: Workspace, metadata: {name: %[1]s, namespace: platform}, spec: {owner: {user: ada}, templateRef: {name: %[1]s}}}`, name, keep)
+	}
+	left := func(ctx SpecContext, name, id string) []string {
+		var lines []string
+		for _, kind := range []string{"pods", "services", "secrets", "configmaps", "persistentvolumeclaims"} {
+			lines = append(lines, strings.Fields(kubectl(ctx, "get", kind, "-n", platform, "-l", "berth.dev/id="+id, "-o", "name"))...)
+		}
+		for _, line := range strings.Fields(kubectl(ctx, "get", "workspacebuilds.berth.dev", "-n", platform, "-o", "name")) {
+			if strings.HasPrefix(line, "workspacebuild.berth.dev/"+name+"-") {
+				lines = append(lines, line)
+			}
+		}
+		return lines
+	}
+
+	DescribeTable("leaves what its template keeps, and nothing else",
+		func(ctx SpecContext, name, keep, cascade string, wantClaims int) {
+			apply(ctx, manifest(name, keep))
+			DeferCleanup(func(ctx SpecContext) {
+				kubectl(ctx, "delete", "templates.berth.dev", name, "-n", platform, "--wait=false")
+				kubectl(ctx, "delete", "pvc", "-n", platform, "-l", "e2e="+name, "--wait=false")
+			})
+			ready(ctx, platform, name, "Running")
+			id := field(ctx, platform, "workspaces.berth.dev/"+name, ".spec.id")
+			kubectl(ctx, "delete", "workspaces.berth.dev", name, "-n", platform, "--cascade="+cascade, "--timeout=60s")
+			Eventually(func() []string { return left(ctx, name, id) }).Should(HaveLen(wantClaims))
+			Consistently(func() []string { return left(ctx, name, id) }, 2*time.Second).Should(HaveLen(wantClaims))
+			for _, claim := range left(ctx, name, id) {
+				Expect(claim).To(HavePrefix("persistentvolumeclaim/"))
+				Expect(field(ctx, platform, claim, `.metadata.annotations.berth\.dev/delete-after`)).NotTo(BeEmpty())
+			}
+		},
+		Entry("at once with keepDeletedFor: 0s", "gone", "lifecycle: {keepDeletedFor: 0s},", "background", 0),
+		Entry("for a week by default", "kept", "", "background", 1),
+		Entry("for a week by default, as Argo CD prunes", "kept-foreground", "", "foreground", 1),
+	)
+})
