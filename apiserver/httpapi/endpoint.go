@@ -22,6 +22,7 @@ type None struct{}
 type Endpoint struct {
 	action  authz.Action
 	caller  bool // it has no meaning without a known caller
+	raw     bool // it writes its answer itself, and may take long
 	in, out reflect.Type
 	file    string
 	line    int
@@ -95,7 +96,7 @@ func Plain[In, Out any](fn func(context.Context, In) (Out, error)) Endpoint {
 // Raw serves a stream, an upload or a redirect: fn writes the answer itself. What it returns before it has written
 // anything is answered as any error. Its Route declares the action, and fn checks it.
 func Raw(fn func(http.ResponseWriter, *http.Request) error) Endpoint {
-	e := Endpoint{serve: func(w http.ResponseWriter, r *http.Request, _ int) error { return fn(w, r) }}
+	e := Endpoint{raw: true, serve: func(w http.ResponseWriter, r *http.Request, _ int) error { return fn(w, r) }}
 	_, e.file, e.line, _ = runtime.Caller(1)
 	return e
 }

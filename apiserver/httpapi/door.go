@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/berth-dev/berth/api/codersdk"
+	"github.com/berth-dev/berth/internal/authz"
+	"github.com/berth-dev/berth/internal/fault"
+)
+
+// requestTimeout is how long an endpoint with a typed answer may take. Streams end themselves.
+const requestTimeout = 30 * time.Second
+
+// Authenticator finds out who calls at one door. An error is answered as it is: 401 where nobody is known, 403 where
+// somebody is known who may not come in. Where the route lets in anyone (required is false) the caller may be nil; what
+// makes the door itself trustworthy is checked all the same.
+type Authenticator interface {
+	Authenticate(r *http.Request, required bool) (*authz.Caller, error)
+}
+
+// Config is what both doors are built from.
+type Config struct {
+	// Routes are all that is served.
+	Routes []Route
+	// Version is sent with every answer of the API.
+	Version string
+	// Log takes a line a request, and what people are not told.
+	Log *slog.Logger
+	// Metrics takes the doors' metrics.
+	Metrics prometheus.Registerer
+	// Session and Aggregated find out who calls.
+	Session, Aggregated Authenticator
+}
+
+// New builds the doors. It fails when a route declares no door or action, or when two routes mean the same requests.
+func New(c Config) (session, aggregated http.Handler, err error) {
+	var errs []error
+	for _, r := range c.Routes {
+		errs = append(errs, r.Check())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, nil, err
+	}
+	m, err := newMetrics(c.Metrics)
+	if err != nil {
+		return nil, nil, err
+	}
+	front := &door{name: "session", version: c.Version, log: c.Log, metrics: m, auth: c.Session}
+	back := &door{name: "aggregated", version: c.Version, log: c.Log, metrics: m, auth: c.Aggregated, noRedirects: true}
+	if front.mux, err = front.routes(c.Routes); err != nil {
+		return nil, nil, err
+	}
+	var offered []Route
+	for _, r := range c.Routes {
+		if r.Door.Aggregated() {
+			r.Path = AggregatedPrefix + strings.TrimPrefix(r.Path, SessionPrefix)
+			offered = append(offered, r)
+		}
+	}
+	if back.mux, err = back.routes(append(offered, discovery()...)); err != nil {
+		return nil, nil, err
+	}
+	return front, back, nil
+}
+
+// door is one way in: the same routes, its own way to know who calls.
+type door struct {
+	name        string
+	version     string
+	log         *slog.Logger
+	metrics     *metrics
+	auth        Authenticator
+	mux         *http.ServeMux
+	noRedirects bool
+}
+
+// routes registers the routes. ServeMux panics where two patterns overlap without an order; that is an error here.
+func (d *door) routes(routes []Route) (mux *http.ServeMux, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%s door: %v", d.name, p)
+		}
+	}()
+	mux = http.NewServeMux()
+	for _, r := range routes {
+		pattern := r.Path
+		if strings.HasSuffix(pattern, "/") {
+			// Without a pattern of its own the path without the slash would be redirected.
+			mux.Handle(strings.TrimSuffix(pattern, "/"), d.unknown())
+			pattern += "{$}"
+		}
+		mux.Handle(r.Method+" "+pattern, d.serve(r))
+	}
+	mux.Handle("/", d.unknown())
+	return mux, nil
+}
+
+// ServeHTTP does for every request what no endpoint should have to think of.
+func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	t := &trace{id: newRequestID(), start: time.Now(), door: d.name}
+	out := &recorder{ResponseWriter: w, noRedirects: d.noRedirects}
+	r = r.WithContext(context.WithValue(r.Context(), traceKey{}, t))
+	d.metrics.inFlight.Inc()
+	defer d.finish(out, r, t)
+
+	h := out.Header()
+	h.Set(codersdk.BuildVersionHeader, d.version)
+	h.Set("X-Request-Id", t.id)
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	if r.TLS != nil {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+	if !plainPath(r.URL) {
+		d.fail(out, r, unknownRoute())
+		return
+	}
+	d.mux.ServeHTTP(out, r)
+}
+
+// serve lets the caller in and runs the endpoint.
+func (d *door) serve(route Route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		t := traceOf(r)
+		t.route = route.Path
+		caller, err := d.auth.Authenticate(r, route.Door.NeedsCaller())
+		if err == nil && caller == nil && route.Door.NeedsCaller() {
+			err = fault.New(fault.Unauthenticated, "You are signed out. Sign in to continue.")
+		}
+		if err != nil {
+			d.fail(w, r, err)
+			return
+		}
+		ctx := r.Context()
+		if caller != nil {
+			t.user = caller.User
+			ctx = authz.NewContext(ctx, caller)
+		}
+		if !route.Do.raw {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, requestTimeout)
+			defer cancel()
+			d.bound(w)
+		}
+		if err := route.Do.serve(w, r.WithContext(ctx), route.Status); err != nil {
+			d.fail(w, r, err)
+		}
+	})
+}
+
+// bound ends requests whose client sends or reads too slowly.
+func (d *door) bound(w http.ResponseWriter) {
+	control, until := http.NewResponseController(w), time.Now().Add(2*requestTimeout)
+	// A writer without deadlines, such as one of a test, has nothing that could hang.
+	_ = control.SetReadDeadline(until)
+	_ = control.SetWriteDeadline(until)
+}
+
+// fail writes any error of an endpoint, unless the endpoint has written something already.
+func (d *door) fail(w http.ResponseWriter, r *http.Request, err error) {
+	t := traceOf(r)
+	var unsent *sendError
+	if errors.As(err, &unsent) || errors.Is(r.Context().Err(), context.Canceled) {
+		return // nobody listens any more
+	}
+	status, body, retryAfter := refusal(err, t.id)
+	if f, ok := fault.As(err); !ok || f.Cause != nil {
+		d.log.ErrorContext(r.Context(), "request failed", "request", t.id, "route", t.route, "error", causeOf(err))
+	}
+	if out, ok := w.(*recorder); ok && out.status != 0 {
+		return
+	}
+	if retryAfter > 0 {
+		w.Header().Set("Retry-After", wholeSeconds(retryAfter))
+	}
+	if err := writeJSON(w, status, body); err != nil {
+		d.log.DebugContext(r.Context(), "answer not sent", "request", t.id, "error", err)
+	}
+}
+
+// causeOf is what the log learns: the error, and the cause that a fault keeps from people.
+func causeOf(err error) string {
+	if f, ok := fault.As(err); ok && f.Cause != nil {
+		return err.Error() + ": " + f.Cause.Error()
+	}
+	return err.Error()
+}
+
+func (d *door) unknown() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.fail(w, r, unknownRoute()) })
+}
+
+func unknownRoute() error { return fault.New(fault.NotFound, "Route not found.") }
+
+// plainPath tells whether a path says one thing only: no empty, dotted or hidden segment. Others are no route, so that
+// nobody in front of us can have read a different path than we do, and ServeMux has nothing to clean by a redirect.
+func plainPath(u *url.URL) bool {
+	escaped := u.EscapedPath()
+	if !strings.HasPrefix(escaped, "/") {
+		return false
+	}
+	segments := strings.Split(escaped[1:], "/")
+	for i, segment := range segments {
+		text, err := url.PathUnescape(segment)
+		if err != nil || text == "." || text == ".." || strings.ContainsAny(text, "/\\") {
+			return false
+		}
+		if text == "" && i < len(segments)-1 {
+			return false
+		}
+		if strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c == 0x7f }) {
+			return false
+		}
+	}
+	return true
+}
