@@ -79,6 +79,7 @@ func (c *Cluster) statusProcesses(line printer) (up bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	up = len(names) > 0
 	for _, name := range names {
 		r, err := table.Find(name)
 		if err != nil {
@@ -86,12 +87,12 @@ func (c *Cluster) statusProcesses(line printer) (up bool, err error) {
 		}
 		if !r.Alive() {
 			line(name, "ended; see %s", filepath.Join(table.Logs, name+".log"))
-			names = nil
+			up = false
 			continue
 		}
 		line(name, "process %d", r.PID)
 	}
-	return len(names) > 0, nil
+	return up, nil
 }
 
 func (c *Cluster) statusNetwork(ctx context.Context, s *Settings, line printer) bool {

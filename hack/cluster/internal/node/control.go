@@ -106,7 +106,7 @@ func (c Config) Kwok() (process.Spec, error) {
 	if err != nil {
 		return process.Spec{}, err
 	}
-	if err := os.WriteFile(stages, content, 0o644); err != nil {
+	if err := writeFile(stages, content); err != nil {
 		return process.Spec{}, err
 	}
 	return process.Spec{Name: "kwok", Env: c.env(), Inputs: []string{stages}, Argv: []string{

@@ -3,6 +3,7 @@
 package node
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -89,7 +90,6 @@ func (c Config) Kubelet() (process.Spec, error) {
 		// imported images cannot be pulled again.
 		"evictionHard":                   object{"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
 		"imageGCHighThresholdPercent":    100,
-		"localStorageCapacityIsolation":  false,
 		"makeIPTablesUtilChains":         false,
 		"volumePluginDir":                "/var/lib/kubelet/volume-plugins",
 		"serializeImagePulls":            false,
@@ -155,7 +155,12 @@ func writeJSON(path string, content any) error {
 	return writeFile(path, append(text, '\n'))
 }
 
+// writeFile leaves a file that is right as it is: kube-proxy ends when its
+// configuration is written, whatever the content.
 func writeFile(path string, content []byte) error {
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, content) {
+		return nil
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}

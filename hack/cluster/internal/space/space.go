@@ -20,6 +20,4 @@ type Mount struct {
 	From string
 	// At is where the node sees it; it must exist on the host.
 	At string
-	// ReadOnly keeps the node from writing to it.
-	ReadOnly bool
 }

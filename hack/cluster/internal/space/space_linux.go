@@ -124,9 +124,10 @@ func (s *Space) newMounts(mounts []Mount) error {
 			if err := unix.Mount(m.From, m.At, "", unix.MS_BIND, ""); err != nil {
 				return fmt.Errorf("mounting %s at %s: %w", m.From, m.At, err)
 			}
-			if m.ReadOnly {
-				if err := unix.Mount("", m.At, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
-					return fmt.Errorf("mounting %s at %s: %w", m.From, m.At, err)
+			// Otherwise what is mounted below the one place appears below the other too.
+			for _, flag := range []uintptr{unix.MS_PRIVATE, unix.MS_SHARED} {
+				if err := unix.Mount("", m.At, "", flag, ""); err != nil {
+					return fmt.Errorf("detaching %s from %s: %w", m.At, m.From, err)
 				}
 			}
 		}
