@@ -33,6 +33,9 @@ const (
 	OwnerName = "wire.owner-name"
 	// Template finds Workspaces and TemplateVersions by spec.templateRef.name.
 	Template = "spec.templateRef.name"
+	// Coming finds a Workspace by the id of the build that it shows when it has none: its first, or the accepted one whose
+	// object is gone.
+	Coming = "wire.coming-build"
 	// Version finds WorkspaceBuilds by the uid of their TemplateVersion.
 	Version = "spec.versionRef.uid"
 	// Workspace finds WorkspaceBuilds by the uid of their workspace.
@@ -110,6 +113,10 @@ func All() []Index {
 		})},
 		{&v1alpha1.Workspace{}, Template, of(func(w *v1alpha1.Workspace) []string { return []string{string(w.Spec.TemplateRef.Name)} })},
 
+		{&v1alpha1.Workspace{}, Coming, of(func(w *v1alpha1.Workspace) []string {
+			return []string{ids.Build(ids.Of(w), ComingNumber(w)).String()}
+		})},
+
 		{&v1alpha1.WorkspaceBuild{}, ID, of(buildIDs)},
 		{&v1alpha1.WorkspaceBuild{}, Workspace, of(func(b *v1alpha1.WorkspaceBuild) []string {
 			return []string{string(b.Spec.WorkspaceRef.UID)}
@@ -134,6 +141,14 @@ func For(kinds ...client.Object) []Index {
 		}
 	}
 	return some
+}
+
+// ComingNumber is the number of the build that a Workspace shows when it has none.
+func ComingNumber(w *v1alpha1.Workspace) int64 {
+	if w.Status.Build == nil {
+		return 1
+	}
+	return w.Status.Build.Number
 }
 
 // Fold is how a name or address is compared: without case.

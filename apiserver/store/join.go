@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"slices"
+
+	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/internal/authz"
+	"github.com/berth-dev/berth/internal/fault"
+	"github.com/berth-dev/berth/internal/index"
+)
+
+// join gathers what belongs to workspaces. It remembers for the length of one answer what many of them share, so that a
+// list looks each template up once, and two rows of it never differ.
+type join struct {
+	store         *Store
+	organizations map[string]answer[*v1alpha1.Organization] // by namespace
+	owners        map[string]answer[*v1alpha1.User]
+	templates     map[string]answer[TemplateParts] // by namespace/name
+	versions      map[v1alpha1.UIDReference]answer[*v1alpha1.TemplateVersion]
+}
+
+type answer[T any] struct {
+	value T
+	err   error
+}
+
+func (s *Store) newJoin() *join {
+	return &join{
+		store:         s,
+		organizations: map[string]answer[*v1alpha1.Organization]{},
+		owners:        map[string]answer[*v1alpha1.User]{},
+		templates:     map[string]answer[TemplateParts]{},
+		versions:      map[v1alpha1.UIDReference]answer[*v1alpha1.TemplateVersion]{},
+	}
+}
+
+// once asks and remembers.
+func once[K comparable, T any](known map[K]answer[T], key K, ask func() (T, error)) (T, error) {
+	a, ok := known[key]
+	if !ok {
+		a.value, a.err = ask()
+		known[key] = a
+	}
+	return a.value, a.err
+}
+
+// visible joins a workspace that the caller wants; NotFound for another.
+func (j *join) visible(ctx context.Context, w *v1alpha1.Workspace, visible func(authz.Object) bool) (WorkspaceParts, error) {
+	o, err := j.organization(ctx, w.Namespace)
+	if err != nil {
+		return WorkspaceParts{}, err
+	}
+	if !visible(authz.WorkspaceObject(o.Name, string(w.Spec.Owner.User))) {
+		return WorkspaceParts{}, notFound()
+	}
+	return j.workspace(ctx, w)
+}
+
+// workspace joins what a workspace shows. It is NotFound when its owner, its template or its organization is not there:
+// what can't be shown whole is not on the wire, and kubectl says why.
+func (j *join) workspace(ctx context.Context, w *v1alpha1.Workspace) (WorkspaceParts, error) {
+	o, err := j.organization(ctx, w.Namespace)
+	if err != nil {
+		return WorkspaceParts{}, err
+	}
+	owner, err := once(j.owners, string(w.Spec.Owner.User), func() (*v1alpha1.User, error) {
+		return j.store.User(ctx, string(w.Spec.Owner.User))
+	})
+	if err != nil {
+		return WorkspaceParts{}, err
+	}
+	t, err := once(j.templates, o.Name+"/"+string(w.Spec.TemplateRef.Name), func() (TemplateParts, error) {
+		t, err := j.store.template(ctx, o, string(w.Spec.TemplateRef.Name))
+		if err != nil {
+			return TemplateParts{}, err
+		}
+		return j.store.joinTemplate(ctx, t)
+	})
+	if err != nil {
+		return WorkspaceParts{}, err
+	}
+	p := WorkspaceParts{Workspace: w, Owner: owner, Organization: o, Template: t.Template, Active: t.Active}
+	builds, err := j.builds(ctx, w)
+	if err != nil {
+		return WorkspaceParts{}, err
+	}
+	if len(builds) == 0 {
+		p.Version = p.Active
+		return p, nil
+	}
+	return p, j.setBuild(ctx, &p, builds[0])
+}
+
+func (j *join) organization(ctx context.Context, namespace string) (*v1alpha1.Organization, error) {
+	return once(j.organizations, namespace, func() (*v1alpha1.Organization, error) {
+		return j.store.organizationOfNamespace(ctx, namespace)
+	})
+}
+
+// builds are a workspace's own builds, newest first.
+func (j *join) builds(ctx context.Context, w *v1alpha1.Workspace) ([]*v1alpha1.WorkspaceBuild, error) {
+	found, err := list[*v1alpha1.WorkspaceBuild](ctx, j.store, &v1alpha1.WorkspaceBuildList{}, index.Workspace, string(w.UID), inNamespace(w))
+	slices.SortFunc(found, newestFirst)
+	return found, err
+}
+
+// setBuild makes parts speak of a build.
+func (j *join) setBuild(ctx context.Context, p *WorkspaceParts, b *v1alpha1.WorkspaceBuild) error {
+	p.Build, p.Version = b, nil
+	if b.Spec.VersionRef == nil {
+		p.Version = p.Active // a deletion may have none
+		return nil
+	}
+	v, err := once(j.versions, *b.Spec.VersionRef, func() (*v1alpha1.TemplateVersion, error) {
+		return j.store.version(ctx, p.Template.Namespace, *b.Spec.VersionRef)
+	})
+	if fault.Is(err, fault.NotFound) {
+		return nil
+	}
+	p.Version = v
+	return err
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gitops
+
+import (
+	"encoding/json"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Digest cuts from an object's metadata what a cache need not hold: of managedFields it leaves the entries of GitOps
+// tools, reduced to the spec, and the newest of the others that changed the spec, without its fields; of the annotation
+// of a client-side apply it leaves the names of the spec's fields, and that only on an object with a tool's mark. Tool,
+// Editable and Changed answer the same before and after. Doing it twice changes nothing.
+func Digest(o metav1.Object) {
+	var kept []metav1.ManagedFieldsEntry
+	newest := -1
+	for _, e := range o.GetManagedFields() {
+		switch {
+		case e.Subresource != "":
+		case IsManager(e.Manager):
+			e.FieldsV1 = specOnly(e.FieldsV1)
+			kept = append(kept, e)
+		case !TouchesSpec(e) && e.FieldsV1 != nil:
+		case newest < 0:
+			newest = len(kept)
+			e.FieldsV1 = nil
+			kept = append(kept, e)
+		case kept[newest].Time.Before(e.Time):
+			e.FieldsV1 = nil
+			kept[newest] = e
+		}
+	}
+	o.SetManagedFields(kept)
+	reduceLastApplied(o)
+}
+
+// Changed is when the spec was last changed, as far as managedFields tell; the zero time when they don't.
+func Changed(o metav1.Object) time.Time {
+	var last time.Time
+	for _, e := range o.GetManagedFields() {
+		if e.Subresource != "" || e.Time == nil || (e.FieldsV1 != nil && !TouchesSpec(e)) {
+			continue
+		}
+		if e.Time.After(last) {
+			last = e.Time.Time
+		}
+	}
+	return last
+}
+
+// specOnly leaves of an entry's fields those of the spec. What can't be read is kept as it is.
+func specOnly(fields *metav1.FieldsV1) *metav1.FieldsV1 {
+	if fields == nil {
+		return nil
+	}
+	var all map[string]json.RawMessage
+	if json.Unmarshal(fields.Raw, &all) != nil {
+		return fields
+	}
+	spec := map[string]json.RawMessage{}
+	if f, ok := all["f:spec"]; ok {
+		spec["f:spec"] = f
+	}
+	raw, err := json.Marshal(spec)
+	if err != nil {
+		return fields
+	}
+	return &metav1.FieldsV1{Raw: raw}
+}
+
+// reduceLastApplied replaces the manifest in the annotation by the names of its spec's fields, or drops the annotation.
+func reduceLastApplied(o metav1.Object) {
+	annotations := o.GetAnnotations()
+	text, ok := annotations[corev1.LastAppliedConfigAnnotation]
+	if !ok {
+		return
+	}
+	var manifest struct {
+		Spec map[string]any `json:"spec"`
+	}
+	if IsMarked(o) && json.Unmarshal([]byte(text), &manifest) == nil && len(manifest.Spec) > 0 {
+		raw, err := json.Marshal(map[string]any{"spec": names(manifest.Spec)})
+		if err == nil {
+			annotations[corev1.LastAppliedConfigAnnotation] = string(raw)
+			return
+		}
+	}
+	delete(annotations, corev1.LastAppliedConfigAnnotation)
+}
+
+// names is the tree of an object's field names: objects stay, all else becomes null.
+func names(object map[string]any) map[string]any {
+	tree := make(map[string]any, len(object))
+	for key, value := range object {
+		if inner, ok := value.(map[string]any); ok {
+			tree[key] = names(inner)
+			continue
+		}
+		tree[key] = nil
+	}
+	return tree
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package gitops tells which tool keeps an object in git: Argo CD, Flux or Helm. What git holds is edited in git, so the
+// API refuses to change or delete what the tool would put back. The package reads an object's metadata and nothing else;
+// what is refused, and to whom, is decided by who asks.
+package gitops
+
+import (
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/berth-dev/berth/internal/fault"
+)
+
+// The names that people know the tools by.
+const (
+	ArgoCD = "Argo CD"
+	Flux   = "Flux"
+	Helm   = "Helm"
+)
+
+// mark is something on an object by which a tool is known. A bare app.kubernetes.io/instance is none: every chart sets
+// it, and Argo CD itself has used its own annotation by default since its version 3.
+type mark struct {
+	tool string
+	// annotations and labels mark an object by being there.
+	annotations, labels []string
+	// managers are field managers; one that holds a field of the spec marks the object.
+	managers []string
+}
+
+func marks() []mark {
+	return []mark{
+		{tool: ArgoCD, annotations: []string{"argocd.argoproj.io/tracking-id"}, managers: []string{"argocd-controller"}},
+		{tool: Flux, labels: []string{
+			"kustomize.toolkit.fluxcd.io/name", "kustomize.toolkit.fluxcd.io/namespace",
+			"helm.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/namespace",
+		}, managers: []string{"kustomize-controller", "helm-controller"}},
+		{tool: Helm, annotations: []string{"meta.helm.sh/release-name"}, managers: []string{"helm"}},
+	}
+}
+
+// Tool is the tool that holds an object, or "" when people do. Where several left their mark, it is the first of Argo CD,
+// Flux and Helm: those above Helm use it.
+func Tool(o metav1.Object) string {
+	annotations, labels, managed := o.GetAnnotations(), o.GetLabels(), o.GetManagedFields()
+	for _, m := range marks() {
+		if hasAny(annotations, m.annotations) || hasAny(labels, m.labels) || slices.ContainsFunc(managed, m.holdsSpec) {
+			return m.tool
+		}
+	}
+	return ""
+}
+
+// Editable is a Conflict fault when a tool holds the object, and nil when people may change it here. What names the
+// object for the person: "workspace dev".
+func Editable(o metav1.Object, what string) error {
+	tool := Tool(o)
+	if tool == "" {
+		return nil
+	}
+	return &fault.Error{
+		Kind:    fault.Conflict,
+		Message: what + " is managed by " + tool + " and can't be changed here.",
+		Detail:  "Change it in git; " + tool + " would put back whatever is written here. Starting and stopping still work.",
+	}
+}
+
+// IsManager tells whether a field manager is a tool's.
+func IsManager(name string) bool {
+	return slices.ContainsFunc(marks(), func(m mark) bool { return slices.Contains(m.managers, name) })
+}
+
+// IsMarked tells whether a tool left an annotation or label on the object, whatever fields it holds.
+func IsMarked(o metav1.Object) bool {
+	return slices.ContainsFunc(marks(), func(m mark) bool {
+		return hasAny(o.GetAnnotations(), m.annotations) || hasAny(o.GetLabels(), m.labels)
+	})
+}
+
+// holdsSpec tells whether an entry of managedFields is the tool's and speaks of the spec. One without any field
+// information speaks of all of it.
+func (m mark) holdsSpec(e metav1.ManagedFieldsEntry) bool {
+	if e.Subresource != "" || !slices.Contains(m.managers, e.Manager) {
+		return false
+	}
+	return e.FieldsV1 == nil || len(e.FieldsV1.Raw) == 0 || TouchesSpec(e)
+}
+
+// TouchesSpec tells whether an entry of managedFields holds a field of the spec.
+func TouchesSpec(e metav1.ManagedFieldsEntry) bool {
+	return e.FieldsV1 != nil && strings.Contains(string(e.FieldsV1.Raw), `"f:spec"`)
+}
+
+func hasAny(have map[string]string, want []string) bool {
+	return slices.ContainsFunc(want, func(key string) bool {
+		_, ok := have[key]
+		return ok
+	})
+}
