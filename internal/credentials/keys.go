@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package credentials
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/internal/fault"
+)
+
+const (
+	// SessionLifetime is how long a session lives after its last use.
+	SessionLifetime = 24 * time.Hour
+	// renewEvery is how much of its lifetime a session must have used up before it is written again.
+	renewEvery = time.Hour
+	// maxKeys is how many keys a user may have; the sessions nearest to their end make room.
+	maxKeys = 500
+
+	// KeyIndex is the name of the index that finds Secrets by the ids of their keys.
+	KeyIndex = "berth.credentials.key"
+)
+
+// IndexKeys gives a cache KeyIndex; it must happen before the cache starts.
+func IndexKeys(ctx context.Context, to client.FieldIndexer) error {
+	return to.IndexField(ctx, &corev1.Secret{}, KeyIndex, func(o client.Object) []string {
+		secret, ok := o.(*corev1.Secret)
+		if !ok || secret.Labels[LabelKind] != KindUser {
+			return nil
+		}
+		var ids []string
+		for field := range secret.Data {
+			if id, ok := strings.CutPrefix(field, keyPrefix); ok {
+				ids = append(ids, id)
+			}
+		}
+		return ids
+	})
+}
+
+// Key is what is known of an API key. The secret part is not among it.
+type Key struct {
+	// ID is the key's first part.
+	ID string
+	// User is the id of the person whose key it is.
+	User uuid.UUID
+	// CreatedAt and ExpiresAt bound its life.
+	CreatedAt, ExpiresAt time.Time
+	// LoginType is how the person had signed in to get it.
+	LoginType v1alpha1.LoginType
+}
+
+// keptKey is a key as its Secret holds it.
+type keptKey struct {
+	Digest    []byte             `json:"digest"`
+	CreatedAt time.Time          `json:"createdAt"`
+	ExpiresAt time.Time          `json:"expiresAt"`
+	Lifetime  int64              `json:"lifetimeSeconds"`
+	LoginType v1alpha1.LoginType `json:"loginType"`
+	// Session says that the key came from a login, slides while it is used and ends with the password.
+	Session bool `json:"session"`
+}
+
+func readKey(field string, value []byte) (keptKey, bool) {
+	var k keptKey
+	if !strings.HasPrefix(field, keyPrefix) || json.Unmarshal(value, &k) != nil {
+		return keptKey{}, false
+	}
+	return k, true
+}
+
+// Issue makes a session for the user and gives its token, which is shown this once. The account's id must be the one on
+// the wire.
+func (s *Store) Issue(ctx context.Context, account *v1alpha1.User, id uuid.UUID, how v1alpha1.LoginType) (string, Key, error) {
+	t, now := newToken(), s.now().UTC()
+	kept := keptKey{Digest: t.digest(), CreatedAt: now, ExpiresAt: now.Add(SessionLifetime),
+		Lifetime: int64(SessionLifetime / time.Second), LoginType: how, Session: true}
+	value, err := json.Marshal(kept)
+	if err != nil {
+		return "", Key{}, fmt.Errorf("encoding a key: %w", err)
+	}
+	fields := map[string][]byte{keyPrefix + t.id: value}
+	secret, err := s.get(ctx, id)
+	if client.IgnoreNotFound(err) != nil {
+		return "", Key{}, err
+	}
+	for _, field := range spent(secret, now) {
+		fields[field] = nil
+	}
+	if err := s.write(ctx, account, id, fields); err != nil {
+		return "", Key{}, err
+	}
+	return t.String(), key(t.id, id, kept), nil
+}
+
+// spent are the fields of keys that have expired, and of the sessions nearest to their end where there are too many.
+func spent(secret *corev1.Secret, now time.Time) []string {
+	type alive struct {
+		field string
+		until time.Time
+	}
+	var fields []string
+	var sessions []alive
+	keys := 0
+	for field, value := range secret.Data {
+		k, ok := readKey(field, value)
+		switch {
+		case !strings.HasPrefix(field, keyPrefix):
+			continue
+		case !ok || !k.ExpiresAt.After(now):
+			fields = append(fields, field)
+			continue
+		case k.Session:
+			sessions = append(sessions, alive{field, k.ExpiresAt})
+		}
+		keys++
+	}
+	slices.SortFunc(sessions, func(a, b alive) int { return a.until.Compare(b.until) })
+	for i := 0; i < len(sessions) && keys-i >= maxKeys; i++ {
+		fields = append(fields, sessions[i].field)
+	}
+	return fields
+}
+
+// Verify finds the key that a token is. A token that is none, or that is over, is a fault.Unauthenticated. Whether its
+// user may come in is for the caller to find out.
+func (s *Store) Verify(ctx context.Context, text string) (Key, error) {
+	t, ok := parseToken(text)
+	if !ok {
+		return Key{}, fault.New(fault.Unauthenticated, "The session token is invalid. Sign in again.")
+	}
+	var secrets corev1.SecretList
+	if err := s.client.List(ctx, &secrets, client.InNamespace(s.namespace), client.MatchingFields{KeyIndex: t.id}); err != nil {
+		return Key{}, wrap(err, "looking up a key")
+	}
+	for i := range secrets.Items {
+		secret := &secrets.Items[i]
+		kept, ok := readKey(keyPrefix+t.id, secret.Data[keyPrefix+t.id])
+		if !ok || subtle.ConstantTimeCompare(kept.Digest, t.digest()) != 1 {
+			continue
+		}
+		user, ok := userOf(secret)
+		if !ok {
+			continue
+		}
+		now := s.now()
+		if !kept.ExpiresAt.After(now) {
+			return Key{}, fault.New(fault.Unauthenticated, "Your session has expired. Sign in again.")
+		}
+		if kept, err := s.renew(ctx, secret, user, t.id, kept, now); err == nil {
+			return key(t.id, user, kept), nil
+		}
+		return key(t.id, user, kept), nil // it lives on unrenewed, and the next request tries again
+	}
+	return Key{}, fault.New(fault.Unauthenticated, "The session token is invalid. Sign in again.")
+}
+
+// renew moves a session's end while it is used, at most once in renewEvery. It writes over nothing that it has not seen:
+// a session that was ended in the meantime stays so.
+func (s *Store) renew(ctx context.Context, secret *corev1.Secret, user uuid.UUID, id string, k keptKey, now time.Time) (keptKey, error) {
+	until := now.UTC().Add(time.Duration(k.Lifetime) * time.Second)
+	if !k.Session || until.Sub(k.ExpiresAt) < renewEvery {
+		return k, nil
+	}
+	renewed := k
+	renewed.ExpiresAt = until
+	value, err := json.Marshal(renewed)
+	if err != nil {
+		return k, err
+	}
+	err = s.patch(ctx, user, map[string][]byte{keyPrefix + id: value}, secret.ResourceVersion)
+	if err != nil {
+		return k, err
+	}
+	return renewed, nil
+}
+
+// Revoke ends a key; one that is not there has ended already.
+func (s *Store) Revoke(ctx context.Context, user uuid.UUID, id string) error {
+	err := s.patch(ctx, user, map[string][]byte{keyPrefix + id: nil}, "")
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+func key(id string, user uuid.UUID, k keptKey) Key {
+	return Key{ID: id, User: user, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, LoginType: k.LoginType}
+}
