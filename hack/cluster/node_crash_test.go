@@ -71,8 +71,10 @@ func (r *rig) testHalfUp() {
 	if err := syscall.Kill(r.processes()["containerd"], syscall.SIGKILL); err != nil {
 		r.Fatal(err)
 	}
-	if err := os.RemoveAll(r.state); err != nil {
-		r.Fatal(err)
+	for _, name := range []string{"cluster.json", "processes"} {
+		if err := os.RemoveAll(filepath.Join(r.state, name)); err != nil {
+			r.Fatal(err)
+		}
 	}
 	r.cluster("down")
 	if out, err := exec.Command("pgrep", "-f", r.state).Output(); err == nil {
@@ -132,7 +134,7 @@ func (r *rig) footprint() map[string][]string {
 		}
 		seen[path] = lines(string(content))
 	}
-	for _, pattern := range []string{"/sys/fs/cgroup/*/", "/sys/fs/cgroup/*/*/", "/run/*", "/var/lib/*", "/var/lib/kubelet/*", "/var/lib/cni/*", "/var/log/containers/*", "/var/log/pods/*", "/run/containerd/*", "/tmp/berth*"} {
+	for _, pattern := range []string{"/sys/fs/cgroup/*/", "/sys/fs/cgroup/*/*/", "/run/*", "/var/lib/*", "/var/lib/kubelet/*", "/var/lib/cni/*", "/var/log/containers/*", "/var/log/pods/*", "/run/containerd/*"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			r.Fatal(err)
@@ -142,7 +144,20 @@ func (r *rig) footprint() map[string][]string {
 	return seen
 }
 
-// lines leaves out the counters that the kernel appends to interfaces.
+// added lists what a footprint has and an earlier one had not.
+func added(before, after map[string][]string) []string {
+	var extra []string
+	for where, entries := range after {
+		for _, entry := range entries {
+			if !slices.Contains(before[where], entry) {
+				extra = append(extra, where+": "+entry)
+			}
+		}
+	}
+	slices.Sort(extra)
+	return extra
+}
+
 func lines(text string) []string {
 	split := strings.Split(strings.TrimSpace(text), "\n")
 	slices.Sort(split)

@@ -27,8 +27,12 @@ func Down(ctx context.Context, c *Cluster, keep bool, out io.Writer) error {
 		return err
 	}
 	_, claimed := registry.Clusters[c.slug()]
+	left, err := c.processes().Marked()
+	if err != nil {
+		return err
+	}
 	_, statErr := os.Stat(c.Dir)
-	if errors.Is(statErr, fs.ErrNotExist) && !claimed {
+	if errors.Is(statErr, fs.ErrNotExist) && !claimed && len(left) == 0 {
 		_, err := fmt.Fprintf(out, "cluster %s is not there\n", c.Name)
 		return err
 	}
@@ -42,7 +46,7 @@ func Down(ctx context.Context, c *Cluster, keep bool, out io.Writer) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if settings == nil && !claimed {
+	if settings == nil && !claimed && len(left) == 0 {
 		return fmt.Errorf("%s holds no cluster; nothing was removed", c.Dir)
 	}
 	if claimed && os.Geteuid() != 0 {
@@ -83,6 +87,10 @@ func (c *Cluster) stop(ctx context.Context, claimed bool) error {
 		return err
 	}
 	if err := table.Stop(ctx, rest...); err != nil {
+		return err
+	}
+	// Those whose records are lost.
+	if err := endAll(ctx, 5*time.Second, table.Marked); err != nil {
 		return err
 	}
 	if !claimed {

@@ -109,7 +109,7 @@ func (c *Cluster) path(parts ...string) string {
 }
 
 func (c *Cluster) processes() *process.Table {
-	return &process.Table{Records: c.path("processes"), Logs: c.path("log")}
+	return &process.Table{Records: c.path("processes"), Logs: c.path("log"), Mark: "BERTH_CLUSTER=" + c.Dir}
 }
 
 // load reads the settings; the error is fs.ErrNotExist if there are none.

@@ -5,6 +5,9 @@ package process
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -34,4 +37,24 @@ func startMark(pid int) (string, error) {
 		return "", err
 	}
 	return strings.TrimSpace(string(boot)) + "/" + fields[start], nil
+}
+
+// Marked lists the processes that have the Table's mark and that this user may
+// look at.
+func (t *Table) Marked() ([]int, error) {
+	files, err := filepath.Glob("/proc/[0-9]*/environ")
+	if err != nil {
+		return nil, err
+	}
+	var pids []int
+	for _, path := range files {
+		content, err := os.ReadFile(path)
+		if err != nil || !slices.Contains(strings.Split(string(content), "\x00"), t.Mark) {
+			continue // ended meanwhile, or another user's
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, nil
 }

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"syscall"
@@ -30,7 +31,7 @@ type Spec struct {
 	Name string
 	// Argv is the program's absolute path and its arguments.
 	Argv []string
-	// Env is the whole environment.
+	// Env is the whole environment; that of the Table's mark is added.
 	Env []string
 	// Inputs are files that the program reads at its start only: when one of
 	// them changes, a running program is out of date.
@@ -46,6 +47,9 @@ type Table struct {
 	Records string
 	// Logs is the folder of the files NAME.log.
 	Logs string
+	// Mark is an environment variable, KEY=VALUE, by which processes are found
+	// whose records are lost. Their children have it too.
+	Mark string
 }
 
 // Record is what a Table remembers of a started program.
@@ -94,7 +98,7 @@ func (t *Table) start(spec Spec, hash string) error {
 	}
 	defer log.Close() //nolint:errcheck // the child has its own descriptor; nothing was written here
 	cmd := exec.Command(spec.Argv[0], spec.Argv[1:]...)
-	cmd.Env, cmd.Stdout, cmd.Stderr, cmd.Dir = spec.Env, log, log, "/"
+	cmd.Env, cmd.Stdout, cmd.Stderr, cmd.Dir = append(slices.Clone(spec.Env), t.Mark), log, log, "/"
 	// A session of its own: an interrupt typed at the terminal is for us only.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	enter := spec.Enter
