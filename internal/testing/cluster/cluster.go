@@ -60,7 +60,8 @@ func Start(configure ...func(*envtest.Environment)) (*Cluster, error) {
 	}
 	config, err := environment.Start()
 	if err != nil {
-		return nil, fmt.Errorf("starting the control plane: %w", err)
+		// what did start, as when a CRD is refused, would outlive the test
+		return nil, errors.Join(fmt.Errorf("starting the control plane: %w", err), environment.Stop())
 	}
 	config.QPS, config.Burst = -1, -1 // the tests' own waiting is the limit
 	c, err := client.NewWithWatch(config, client.Options{Scheme: s})
