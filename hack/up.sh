@@ -63,7 +63,7 @@ case $image in
 *@sha256:*) values=(--set "image.repository=$repository" --set "image.digest=${image#*@}") ;;
 *) values+=(--set "image.tag=${repository##*:}") ;;
 esac
-values+=(--set apiserver.replicas=1)
+values+=(--set manager.replicas=1 --set apiserver.replicas=1)
 [ "$cluster" = current ] || values+=(--set service.type=NodePort --set service.nodePorts.http=30080
   --set "apiserver.accessURL=http://127.0.0.1:$api_port")
 if $simulated; then # pods do not run here, so the processes run on this machine

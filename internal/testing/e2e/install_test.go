@@ -26,7 +26,7 @@ var _ = Describe("Installing and removing Berth", Ordered, func() {
 		before := pods(ctx)
 		Expect(before).NotTo(BeEmpty())
 		run(ctx, "helm", "upgrade", "berth", "charts/berth", "-n", system, "--reuse-values",
-			"--set", "podAnnotations.e2e=upgraded", "--wait", "--timeout", "3m")
+			"--set", "manager.podAnnotations.e2e=upgraded", "--wait", "--timeout", "3m")
 		Expect(field(ctx, system, "deployments/berth-manager", ".spec.template.metadata.annotations.e2e")).To(Equal("upgraded"))
 		Consistently(func() string { return pods(ctx) }, 5*time.Second, time.Second).Should(Equal(before))
 		ready(ctx, platform, "ada-api", "Running")
