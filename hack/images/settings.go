@@ -45,7 +45,7 @@ func (s *settings) complete() error {
 	if err != nil {
 		return err
 	}
-	s.layers = layer.Cache{Dir: filepath.Join(cache, "images")}
+	s.layers = layer.Cache{Dir: filepath.Join(cache, "images", "layers")}
 	return errors.Join(os.MkdirAll(s.out, 0o755), os.MkdirAll(s.layers.Dir, 0o755))
 }
 
