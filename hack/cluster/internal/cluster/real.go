@@ -122,7 +122,7 @@ func (s *start) claim(ctx context.Context) error {
 				return err
 			}
 		}
-		return r.Forward()
+		return errors.Join(r.Namespace(), r.Forward())
 	})
 }
 

@@ -113,3 +113,5 @@ func Snapshotter(dir string) string {
 	}
 	return "overlayfs"
 }
+
+func unmount(path string) error { return unix.Unmount(path, 0) }

@@ -34,3 +34,5 @@ func (Cgroups) Processes() ([]int, error) { return nil, nil }
 
 // Remove has nothing to remove.
 func (Cgroups) Remove() error { return nil }
+
+func unmount(string) error { return errNotLinux }

@@ -20,6 +20,7 @@ import (
 
 const (
 	registryDir = "/run/berth"
+	netnsDir    = "/run/netns"
 	ipForward   = "/proc/sys/net/ipv4/ip_forward"
 )
 
@@ -40,6 +41,9 @@ type Registry struct {
 	Forwarding string `json:"forwarding,omitempty"`
 	// Folders are those that were made as places to mount at.
 	Folders []string `json:"folders,omitempty"`
+	// Namespaces says that /run/netns was no mount before the first cluster; the
+	// ip program makes it one.
+	Namespaces bool `json:"namespaces,omitempty"`
 }
 
 // Read returns the registry as it stands; empty if there is none.
@@ -150,8 +154,55 @@ func (r *Registry) Folder(path string) error {
 	return nil
 }
 
+// Namespace notes what making a network namespace is going to leave.
+func (r *Registry) Namespace() error {
+	mounted, err := isMount(netnsDir)
+	if err != nil || mounted {
+		return err
+	}
+	r.Namespaces = true
+	return r.Folder(netnsDir)
+}
+
+// releaseNamespaces undoes what ip did to the folder of network namespaces,
+// unless there are some that others made.
+func (r *Registry) releaseNamespaces() error {
+	entries, err := os.ReadDir(netnsDir)
+	if !r.Namespaces || err != nil || len(entries) > 0 {
+		return nil
+	}
+	r.Namespaces = false
+	for {
+		mounted, err := isMount(netnsDir)
+		if err != nil || !mounted {
+			return err
+		}
+		if err := unmount(netnsDir); err != nil {
+			return fmt.Errorf("unmounting %s: %w", netnsDir, err)
+		}
+	}
+}
+
+// isMount says whether something is mounted at exactly this path.
+func isMount(path string) (bool, error) {
+	content, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return false, err
+	}
+	const place = 4
+	for line := range strings.Lines(string(content)) {
+		if fields := strings.Fields(line); len(fields) > place && fields[place] == path {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // giveBack undoes what was borrowed; folders that someone uses now stay.
 func (r *Registry) giveBack() error {
+	if err := r.releaseNamespaces(); err != nil {
+		return err
+	}
 	for i := len(r.Folders) - 1; i >= 0; i-- {
 		err := os.Remove(r.Folders[i])
 		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, syscall.EBUSY) {
