@@ -4,6 +4,7 @@ package phase
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -76,4 +77,15 @@ func Set(conditions *[]metav1.Condition, generation int64, kind string, status m
 // IsReady tells whether an object's status is of its present generation and Ready.
 func IsReady(o v1alpha1.Object) bool {
 	return o.GetObservedGeneration() == o.GetGeneration() && meta.IsStatusConditionTrue(o.GetConditions(), v1alpha1.ConditionReady)
+}
+
+// NotEnforced says in the condition PolicyMet which fields an object states that this release stores and does not act
+// on. An object that states none has no such condition.
+func NotEnforced(conditions *[]metav1.Condition, generation int64, fields []string, now time.Time) {
+	if len(fields) == 0 {
+		meta.RemoveStatusCondition(conditions, v1alpha1.ConditionPolicyMet)
+		return
+	}
+	Set(conditions, generation, v1alpha1.ConditionPolicyMet, metav1.ConditionFalse, v1alpha1.ReasonNotEnforced,
+		"stored and shown, and not acted on by this release: "+strings.Join(fields, ", "), now)
 }

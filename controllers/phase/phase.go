@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package phase holds what all reconcilers share: how a pass runs, what its end means for the queue and for the
-// conditions, and how a status, an id and an event are written. It knows no kind; what a kind does is its own package's.
+// conditions, how a status, an id and an event are written, and who wins where two claim the same. It knows no kind but the
+// Organization, which all that is namespaced belongs to; what a kind does is its own package's.
 package phase
 
 import (

@@ -160,8 +160,8 @@ func names(o client.Object) string {
 	return "there are " + strings.Join(known, ", ")
 }
 
-// Label adds a label to the namespace, as a person does with kubectl.
-func Label(ctx context.Context, c client.Client, namespace, key, value string) error {
+// Relabel adds a label to the namespace, as a person does with kubectl.
+func Relabel(ctx context.Context, c client.Client, namespace, key, value string) error {
 	return c.Patch(ctx, &metav1.PartialObjectMetadata{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
 		ObjectMeta: metav1.ObjectMeta{Name: namespace},

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package organization gives each Organization its home: the namespace of its name, the Pod Security level there and in
+// every further namespace of the organization, and the account that its workspaces run as. It makes the home namespace
+// or adopts one that stands already, and never removes it: when an Organization is deleted its namespace only loses the
+// label by which it belonged to it, and keeps everything else, the Pod Security level included, since pods may run there.
+//
+// It makes no namespace for an owner, and grants no rights.
+package organization
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/controllers/phase"
+	"github.com/berth-dev/berth/internal/index"
+)
+
+// Finalizer holds an Organization until its namespace is given back.
+const Finalizer = "berth.dev/organization"
+
+// DefaultServiceAccount is the account of workspaces where the Organization names none.
+const DefaultServiceAccount = "berth-workspace"
+
+// +kubebuilder:rbac:groups=berth.dev,resources=organizations,verbs=get;list;watch;patch;escalate
+// +kubebuilder:rbac:groups=berth.dev,resources=organizations/status,verbs=patch
+// +kubebuilder:rbac:groups=berth.dev,resources=organizations/finalizers,verbs=update
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Reconciler keeps Organizations.
+type Reconciler struct {
+	// Client reads from a cache that holds the namespaces with the organization label and the accounts that are ours.
+	client.Client
+	// Live reads namespaces and accounts that the cache does not hold as they are not ours yet.
+	Live client.Reader
+	// Own is Berth's own namespace, which is nobody's home.
+	Own string
+	// Events is where people are told.
+	Events events.EventRecorder
+	// Clock tells the time of conditions.
+	Clock clock.PassiveClock
+}
+
+// scope is what one pass knows.
+type scope struct {
+	now time.Time
+	org v1alpha1.Organization
+	// home is the namespace of the organization's name; nil when there is none.
+	home *corev1.Namespace
+	// further are the other namespaces that belong to it.
+	further []corev1.Namespace
+}
+
+// Setup has the manager call the reconciler whenever something that it depends on changes.
+func (r *Reconciler) Setup(mgr ctrl.Manager) error {
+	others := func() client.ObjectList { return &v1alpha1.OrganizationList{} }
+	return ctrl.NewControllerManagedBy(mgr).
+		For(&v1alpha1.Organization{}).
+		Watches(&v1alpha1.Organization{}, phase.Rematch(mgr.GetClient(), others, index.ID, index.Name, index.Default),
+			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(ofNamespace)).
+		Watches(&corev1.ServiceAccount{}, handler.EnqueueRequestsFromMapFunc(r.ofAccount)).
+		Complete(r)
+}
+
+// Reconcile brings one Organization a step nearer to its wish.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	s := &scope{now: r.Clock.Now()}
+	if err := r.Get(ctx, req.NamespacedName, &s.org); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if s.org.DeletionTimestamp != nil {
+		return ctrl.Result{}, r.release(ctx, s)
+	}
+	if wrote, err := phase.Adopt(ctx, r.Client, &s.org, Finalizer); wrote || err != nil {
+		return ctrl.Result{}, err
+	}
+	before := s.org.DeepCopy()
+	outcome := phase.Run(ctx, s, r.identity, r.observe, r.decide, r.apply, r.soleDefault)
+	conclude(s, outcome)
+	if _, err := phase.ApplyStatus(ctx, r.Client, before, &s.org); err != nil {
+		return ctrl.Result{}, errors.Join(outcome, err)
+	}
+	phase.Announce(r.Events, before, &s.org)
+	return phase.Result(outcome)
+}
+
+// conclude makes the outcome of a pass the organization's status.
+func conclude(s *scope, outcome error) {
+	status := &s.org.Status
+	status.ObservedGeneration = s.org.Generation
+	status.Namespace = ""
+	if s.home != nil && s.home.Labels[v1alpha1.LabelOrganization] == s.org.Name {
+		status.Namespace = s.home.Name
+	}
+	status.Conditions = phase.Conclude(status.Conditions, s.org.Generation, outcome, phase.Ready{
+		Reason: v1alpha1.ReasonReady, Message: "namespace " + s.org.Name + " is there",
+	}, s.now)
+	phase.NotEnforced(&status.Conditions, s.org.Generation, notEnforced(&s.org.Spec), s.now)
+}
+
+// notEnforced are the fields that are stored and shown, and not acted on by this release.
+func notEnforced(spec *v1alpha1.OrganizationSpec) []string {
+	var fields []string
+	if spec.WorkspaceNamespaces == v1alpha1.WorkspaceNamespacesPerOwner {
+		fields = append(fields, "spec.workspaceNamespaces")
+	}
+	if spec.Everyone != nil && spec.Everyone.Quota != nil {
+		fields = append(fields, "spec.everyone.quota")
+	}
+	return fields
+}
+
+// ofNamespace names the Organizations that a namespace may matter to: the one it is labelled for and the one of its name.
+func ofNamespace(_ context.Context, o client.Object) []reconcile.Request {
+	requests := []reconcile.Request{{NamespacedName: client.ObjectKey{Name: o.GetName()}}}
+	if name := o.GetLabels()[v1alpha1.LabelOrganization]; name != "" && name != o.GetName() {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKey{Name: name}})
+	}
+	return requests
+}
+
+// ofAccount names the Organization whose namespace an account stands in.
+func (r *Reconciler) ofAccount(ctx context.Context, o client.Object) []reconcile.Request {
+	var namespace corev1.Namespace
+	if err := r.Get(ctx, client.ObjectKey{Name: o.GetNamespace()}, &namespace); err != nil {
+		return nil // it belongs to no organization, or is gone with all that stood in it
+	}
+	return ofNamespace(ctx, &namespace)
+}
