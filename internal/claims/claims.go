@@ -187,7 +187,9 @@ func (c Claim) Name() string {
 	return "berth-claim-" + hex.EncodeToString(sum[:20])
 }
 
-func (c Claim) same(other Claim) bool { return c.Kind == other.Kind && fold(c.Value) == fold(other.Value) }
+func (c Claim) same(other Claim) bool {
+	return c.Kind == other.Kind && fold(c.Value) == fold(other.Value)
+}
 
 func fold(value string) string { return strings.ToLower(value) }
 
