@@ -18,6 +18,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -136,6 +138,9 @@ func install(ctx context.Context, scratch string, w *tar.Writer) (err error) {
 	debootstrap := exec.CommandContext(ctx, "mmdebstrap", arguments...)
 	debootstrap.Stdin = strings.NewReader(strings.Join(sources, "\n") + "\n")
 	debootstrap.Env = append(os.Environ(), fmt.Sprintf("SOURCE_DATE_EPOCH=%d", layer.Epoch().Unix()))
+	// Asked to end it unmounts what it mounted; killed it would not.
+	debootstrap.Cancel = func() error { return debootstrap.Process.Signal(syscall.SIGTERM) }
+	debootstrap.WaitDelay = time.Minute
 	said, err := debootstrap.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("mmdebstrap: %w; it ended with:\n%s", err, tail(string(said), 15))
