@@ -7,6 +7,7 @@ package addons
 import (
 	"bytes"
 	_ "embed"
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"os"
@@ -33,7 +34,8 @@ func (d DNS) Manifests() ([]byte, error) { return render("dns", dnsManifest, d) 
 
 // Volumes makes claims of the default storage class come true.
 type Volumes struct {
-	// Image runs the provisioner, HelperImage makes and removes a folder.
+	// Image runs the provisioner, unless it is empty: then the provisioner runs
+	// outside the cluster. HelperImage makes and removes a folder.
 	Image, HelperImage string
 	// Folder is where the volumes lie on the node.
 	Folder string
@@ -41,6 +43,15 @@ type Volumes struct {
 
 // Manifests renders what is to be applied.
 func (v Volumes) Manifests() ([]byte, error) { return render("volumes", volumesManifest, v) }
+
+// Config is the provisioner's configuration, in one line of JSON.
+func (v Volumes) Config() (string, error) {
+	text, err := json.Marshal(map[string]any{
+		"nodePathMap":  []map[string]any{{"node": "DEFAULT_PATH_FOR_NON_LISTED_NODES", "paths": []string{v.Folder}}},
+		"setupCommand": "/setup", "teardownCommand": "/teardown",
+	})
+	return string(text), err
+}
 
 func render(name, text string, values any) ([]byte, error) {
 	t, err := template.New(name).Option("missingkey=error").Parse(text)

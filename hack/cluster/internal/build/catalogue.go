@@ -60,7 +60,7 @@ func (s Set) Programs() ([]Program, error) {
 	names := map[Set][]string{
 		Assets: {"etcd", "kube-apiserver", "kubectl"},
 		Simulated: {"etcd", "kube-apiserver", "kubectl", "kube-controller-manager", "kube-scheduler",
-			"helm", "kwok", "kwok-stages.yaml"},
+			"helm", "local-path-provisioner", "kwok", "kwok-stages.yaml"},
 		Node: {"etcd", "kube-apiserver", "kubectl", "kube-controller-manager", "kube-scheduler", "kubelet",
 			"kube-proxy", "containerd", "containerd-shim-runc-v2", "ctr", "helm", "coredns",
 			"local-path-provisioner", "pause", "volume"},

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/berth-dev/berth/hack/cluster/internal/addons"
 	"github.com/berth-dev/berth/hack/cluster/internal/await"
 	"github.com/berth-dev/berth/hack/cluster/internal/build"
 	"github.com/berth-dev/berth/hack/cluster/internal/forward"
@@ -226,7 +227,23 @@ func (s *start) upSimulated(ctx context.Context) error {
 	if err := s.ensure(ctx, kwok); err != nil {
 		return err
 	}
-	if err := s.api.Apply(ctx, []byte(simulatedNode)); err != nil {
+	volumes := addons.Volumes{HelperImage: "volume", Folder: s.config.Volumes()}
+	manifests, err := volumes.Manifests()
+	if err != nil {
+		return err
+	}
+	if err := s.api.Apply(ctx, append(manifests, simulatedNode...)); err != nil {
+		return err
+	}
+	text, err := volumes.Config()
+	if err != nil {
+		return err
+	}
+	provisioner, err := s.config.Provisioner(text)
+	if err != nil {
+		return err
+	}
+	if err := s.ensure(ctx, provisioner); err != nil {
 		return err
 	}
 	if err := s.nodeReady(ctx, "kwok"); err != nil {
@@ -345,6 +362,7 @@ func (s *start) say(format string, args ...any) error {
 
 // simulatedNode is what kwok plays: a node of a size that no test fills.
 const simulatedNode = `
+---
 apiVersion: v1
 kind: Node
 metadata:

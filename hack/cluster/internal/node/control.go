@@ -99,6 +99,39 @@ func (c Config) noPort() []string {
 	return nil
 }
 
+// Provisioner makes the volumes of a simulated cluster: objects only, since the
+// pods that would make the folders are simulated too. config is the
+// provisioner's own configuration.
+func (c Config) Provisioner(config string) (process.Spec, error) {
+	path := c.path("etc", "volumes.json")
+	if err := writeFile(path, []byte(config)); err != nil {
+		return process.Spec{}, err
+	}
+	return process.Spec{Name: "local-path-provisioner", Env: c.env(), Inputs: []string{path}, Argv: []string{
+		c.bin("local-path-provisioner"), "start", "--config", path, "--kubeconfig", c.KubeConfig("admin"),
+		"--namespace", "local-path-storage", "--service-account-name", "local-path-provisioner",
+	}}, nil
+}
+
+// helperStage lets the pods end that make or remove the folder of a volume.
+const helperStage = `
+---
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata:
+  name: volume-helper
+spec:
+  resourceRef: {apiGroup: v1, kind: Pod}
+  selector:
+    matchLabels: {cluster.berth.dev/role: volume}
+    matchExpressions:
+    - {key: .metadata.deletionTimestamp, operator: DoesNotExist}
+    - {key: .status.phase, operator: In, values: [Running]}
+  next:
+    statusTemplate: |
+      phase: Succeeded
+`
+
 // Kwok plays the node of a simulated cluster: it says that pods run.
 func (c Config) Kwok() (process.Spec, error) {
 	stages := c.path("etc", "stages.yaml")
@@ -106,7 +139,7 @@ func (c Config) Kwok() (process.Spec, error) {
 	if err != nil {
 		return process.Spec{}, err
 	}
-	if err := writeFile(stages, content); err != nil {
+	if err := writeFile(stages, append(content, helperStage...)); err != nil {
 		return process.Spec{}, err
 	}
 	return process.Spec{Name: "kwok", Env: c.env(), Inputs: []string{stages}, Argv: []string{
