@@ -168,7 +168,7 @@ func (s *Store) Versions(ctx context.Context, t TemplateParts, archived bool) ([
 		return nil, err
 	}
 	slices.SortFunc(all, func(a, b *v1alpha1.TemplateVersion) int {
-		return cmp.Or(CreatedAt(a).Compare(CreatedAt(b)), cmp.Compare(ids.Of(a).String(), ids.Of(b).String()))
+		return cmp.Or(v1alpha1.CreatedAt(a).Compare(v1alpha1.CreatedAt(b)), cmp.Compare(ids.Of(a).String(), ids.Of(b).String()))
 	})
 	found := make([]VersionParts, 0, len(all))
 	for _, v := range all {

@@ -28,6 +28,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/internal/credentials"
 	"github.com/berth-dev/berth/internal/index"
 )
 
@@ -52,6 +53,8 @@ type Store struct {
 	cache  cache.Cache
 	client client.Client // reads from the cache, and waits there for what it wrote
 	live   client.Reader // reads from the kube-apiserver; for what a write ran into, never to answer a read
+
+	namespace string // Berth's own
 }
 
 // New makes a store that reads nothing before Start.
@@ -83,7 +86,7 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cache: %w", err)
 	}
-	if err := index.Register(ctx, c, index.All()...); err != nil {
+	if err := errors.Join(index.Register(ctx, c, index.All()...), credentials.IndexKeys(ctx, c)); err != nil {
 		return nil, err
 	}
 	for kind := range byObject {
@@ -103,7 +106,7 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{cache: c, client: writer, live: live}, nil
+	return &Store{cache: c, client: writer, live: live, namespace: o.Namespace}, nil
 }
 
 // kinds are the kinds of ours that are cached.

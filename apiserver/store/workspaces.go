@@ -6,10 +6,8 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"time"
 
 	"github.com/google/uuid"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
@@ -181,15 +179,6 @@ func (p WorkspaceParts) Number() int64 {
 		return index.ComingNumber(p.Workspace)
 	}
 	return p.Build.Spec.Number
-}
-
-// CreatedAt is when an object was made: the annotation, which is finer than a second and outlives a restore, else the
-// cluster's own word.
-func CreatedAt(o metav1.Object) time.Time {
-	if t, err := time.Parse(time.RFC3339Nano, o.GetAnnotations()[v1alpha1.AnnotationCreatedAt]); err == nil {
-		return t
-	}
-	return o.GetCreationTimestamp().Time
 }
 
 // newestFirst orders builds.

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package policy decides whether a workspace may start: whether its owner may use the template, whether the version may
+// be started, whether the parameters are as the version wants them and the schedule can be kept. The API server asks it
+// for an early refusal, the manager for every start by whatever door, so both refuse the same in the same words. It reads
+// nothing: whoever asks brings the objects.
+//
+// What it does not decide: what the caller of an API may see or do (internal/authz at each route), and whether the
+// cluster has room. Quotas are not enforced yet.
+package policy
+
+import (
+	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/internal/authz"
+	"github.com/berth-dev/berth/internal/fault"
+	"github.com/berth-dev/berth/internal/parameters"
+	"github.com/berth-dev/berth/internal/schedule"
+)
+
+// Start is a start that somebody asks for.
+type Start struct {
+	// Workspace is what is to start. Its spec is judged as it stands, so an edit that belongs to the start is made first.
+	Workspace *v1alpha1.Workspace
+	// New tells that the workspace has never started.
+	New bool
+	// Owner is whose workspace it is, and Rights what they may do: a start gives nobody more than the owner has.
+	Owner  *v1alpha1.User
+	Rights authz.Subject
+	// Template and Version are what is started.
+	Template *v1alpha1.Template
+	Version  *v1alpha1.TemplateVersion
+	// Chooser are the rights of whoever chose the version in place of the active one; the zero value when nobody did.
+	Chooser authz.Subject
+	// Given are the values that were asked for: the workspace's own and this build's ephemeral ones.
+	Given map[string]v1alpha1.Value
+	// Previous are the lasting values of the last start; nil before the first.
+	Previous map[string]v1alpha1.Value
+	// At gives the path of a parameter where its value was given; nil is that of a manifest.
+	At func(name string) string
+}
+
+// MayStart gives the parameters that the start takes, or the fault that refuses it.
+func MayStart(s Start) (parameters.Resolved, error) {
+	for _, rule := range []func(Start) *fault.Error{owner, access, deprecation, version, activeOnly} {
+		if f := rule(s); f != nil {
+			return parameters.Resolved{}, f
+		}
+	}
+	if err := schedule.Check(&s.Workspace.Spec); err != nil {
+		return parameters.Resolved{}, err
+	}
+	at := s.At
+	if at == nil {
+		at = func(name string) string { return "spec.parameters." + name }
+	}
+	resolved, f := parameters.Resolve(s.Version.Spec.Content.Parameters, s.Given, s.Previous, at)
+	if f != nil {
+		return parameters.Resolved{}, f
+	}
+	return resolved, nil
+}
+
+// owner: a suspended account's workspaces stay stopped.
+func owner(s Start) *fault.Error {
+	if s.Owner.Spec.Suspended {
+		return fault.New(fault.Forbidden, "The owner %s is suspended; activate the account to start the workspace.", s.Owner.WireName()).
+			Because(v1alpha1.ReasonOwnerSuspended)
+	}
+	return nil
+}
+
+// access: who lost the template keeps the workspace and can't start it.
+func access(s Start) *fault.Error {
+	if s.Rights.Can(authz.Use, authz.TemplateObject(s.Template)) {
+		return nil
+	}
+	return fault.New(fault.Forbidden, "%s may not use template %s; its spec.access must name the user, one of the user's groups or Everyone.",
+		s.Owner.WireName(), s.Template.WireName()).Because(v1alpha1.ReasonNotAllowed)
+}
+
+// deprecation: no new workspaces; those that are there go on.
+func deprecation(s Start) *fault.Error {
+	if !s.New || !Deprecated(s.Template) {
+		return nil
+	}
+	f := fault.New(fault.Invalid, "Template %s has been deprecated, and cannot be used to create a new workspace.", s.Template.WireName()).
+		Because(v1alpha1.ReasonNotAllowed)
+	f.Detail = s.Template.Spec.DeprecationMessage
+	return f
+}
+
+// Deprecated tells whether a template takes no new workspaces.
+func Deprecated(t *v1alpha1.Template) bool {
+	return t.Spec.Deprecated || t.Spec.DeprecationMessage != ""
+}
+
+// version: it must be the template's, checked and not put away.
+func version(s Start) *fault.Error {
+	v := s.Version
+	switch {
+	case v.Namespace != s.Template.Namespace || v.Spec.TemplateRef == nil || string(v.Spec.TemplateRef.Name) != s.Template.Name:
+		return refuseVersion(fault.Invalid, "is not a version of template "+s.Template.WireName())
+	case v.Spec.Archived:
+		return refuseVersion(fault.Invalid, "is archived; choose another, or bring it back first")
+	case v.Status.Job == nil || !v.Status.Job.Phase.Ended():
+		return refuseVersion(fault.Conflict, "is still being checked; wait until that has ended")
+	case v.Status.Job.Phase != v1alpha1.JobSucceeded:
+		return refuseVersion(fault.Invalid, "has failed its check: "+v.Status.Job.Error)
+	}
+	return nil
+}
+
+func refuseVersion(kind fault.Kind, detail string) *fault.Error {
+	return &fault.Error{
+		Kind: kind, Reason: v1alpha1.ReasonTemplateNotReady, Message: "The template version " + detail + ".",
+		Fields: []fault.Field{{Path: VersionField, Detail: detail}},
+	}
+}
+
+// VersionField is the wire's name of the version that a request chooses.
+const VersionField = "template_version_id"
+
+// activeOnly: a template may want every start on its active version.
+func activeOnly(s Start) *fault.Error {
+	if !s.Template.Spec.RequireActiveVersion || isActive(s.Template, s.Version) || s.Chooser.Can(authz.Update, authz.TemplateObject(s.Template)) {
+		return nil
+	}
+	return fault.New(fault.Forbidden, "Template %s requires its active version; only its administrators may start another.", s.Template.WireName()).
+		Because(v1alpha1.ReasonNotAllowed)
+}
+
+func isActive(t *v1alpha1.Template, v *v1alpha1.TemplateVersion) bool {
+	return t.Status.ActiveVersion != nil && t.Status.ActiveVersion.UID == v.UID
+}
+
+// MayAutostart refuses the choice of an autostart where the template keeps it to its administrators.
+func MayAutostart(t *v1alpha1.Template, chooser authz.Subject) error {
+	return keptToAdministrators(t, chooser, func(l *v1alpha1.Lifecycle) v1alpha1.Permission { return l.UserAutostart }, "autostart")
+}
+
+// MayAutostop refuses the choice of a running time where the template keeps it to its administrators.
+func MayAutostop(t *v1alpha1.Template, chooser authz.Subject) error {
+	return keptToAdministrators(t, chooser, func(l *v1alpha1.Lifecycle) v1alpha1.Permission { return l.UserAutostop }, "autostop")
+}
+
+func keptToAdministrators(t *v1alpha1.Template, chooser authz.Subject, permission func(*v1alpha1.Lifecycle) v1alpha1.Permission, what string) error {
+	if t.Spec.Lifecycle == nil || permission(t.Spec.Lifecycle) != v1alpha1.PermissionForbid || chooser.Can(authz.Update, authz.TemplateObject(t)) {
+		return nil
+	}
+	return fault.New(fault.Forbidden, "Template %s does not allow custom %s.", t.WireName(), what)
+}
