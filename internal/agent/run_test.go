@@ -163,7 +163,11 @@ func TestRunPassesSignalsOn(t *testing.T) {
 
 func TestRunHangsUpOnTerminals(t *testing.T) {
 	t.Parallel()
-	r := play(t, Options{Command: shell(roleVariable + `=terminal setsid ` + os.Args[0] + ` & exec sleep 600`)})
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := play(t, Options{Command: shell(roleVariable + `=terminal setsid ` + self + ` & exec sleep 600`)})
 	shell := r.number("shell")
 	r.send(syscall.SIGTERM)
 	r.exits(0) // well within the grace

@@ -3,12 +3,9 @@
 package agent
 
 import (
-	"fmt"
 	"io/fs"
 	"net"
 	"os"
-	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -122,9 +119,7 @@ func TestSeedKeepsModesAndTimes(t *testing.T) {
 	}
 	for name, mode := range modes {
 		place := filepath.Join(home, name)
-		if err := os.Chmod(place, mode); err != nil {
-			t.Fatal(err)
-		}
+		restrict(t, place, mode)
 		if err := os.Chtimes(place, then, then); err != nil {
 			t.Fatal(err)
 		}
@@ -132,6 +127,7 @@ func TestSeedKeepsModesAndTimes(t *testing.T) {
 	if _, err := Seed(claim, home); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { reopen(t, filepath.Join(claim, "readonly")) })
 	for name, mode := range modes {
 		info, err := os.Stat(filepath.Join(claim, name))
 		if err != nil {
@@ -143,6 +139,21 @@ func TestSeedKeepsModesAndTimes(t *testing.T) {
 		if !info.ModTime().Equal(then) {
 			t.Errorf("%s: time %v, want %v", name, info.ModTime(), then)
 		}
+	}
+}
+
+// restrict sets the mode of a file until the test is over, when it has to be removed.
+func restrict(t *testing.T, place string, mode fs.FileMode) {
+	t.Helper()
+	if err := os.Chmod(place, mode); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { reopen(t, place) })
+}
+
+func reopen(t *testing.T, place string) {
+	if err := os.Chmod(place, 0o700); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -257,10 +268,10 @@ func TestSeedPassesOverWhatItsUserMayNot(t *testing.T) {
 	g := NewWithT(t)
 	home := tree(t, map[string]string{"a": "x", "private": "x", "closed/x": "x", "locked/new": "x", "z": "x"})
 	claim := tree(t, map[string]string{"locked/": ""})
-	g.Expect(os.Chmod(filepath.Join(home, "private"), 0)).To(Succeed())
-	g.Expect(os.Chmod(filepath.Join(home, "closed"), 0)).To(Succeed())
-	g.Expect(os.Chmod(filepath.Join(claim, "locked"), 0o555)).To(Succeed())
-	g.Expect(os.Chmod(claim, 0o777)).To(Succeed())
+	restrict(t, filepath.Join(home, "private"), 0)
+	restrict(t, filepath.Join(home, "closed"), 0)
+	restrict(t, filepath.Join(claim, "locked"), 0o555)
+	restrict(t, claim, 0o777)
 
 	var got Seeded
 	var err error
@@ -271,7 +282,7 @@ func TestSeedPassesOverWhatItsUserMayNot(t *testing.T) {
 	g.Expect(filepath.Join(claim, "z")).To(BeARegularFile())
 
 	readonly := t.TempDir()
-	g.Expect(os.Chmod(readonly, 0o555)).To(Succeed())
+	restrict(t, readonly, 0o555)
 	asNobody(t, func() { _, err = Seed(readonly, home) }, home, readonly)
 	g.Expect(err).To(MatchError(ContainSubstring("may not write to the claim")))
 }
@@ -305,87 +316,4 @@ func asNobody(t *testing.T, do func(), directories ...string) {
 		do()
 	}()
 	<-done
-}
-
-// A run that ended anywhere on the way is continued: every state that it can leave is a part of the tree, a half
-// file, and no marker.
-func TestSeedContinues(t *testing.T) {
-	var names []string
-	for name := range copied() {
-		names = append(names, name)
-	}
-	home := tree(t, image())
-	for done := range len(names) {
-		part := map[string]string{seedUnfinished: "half a fi"}
-		for _, name := range names[:done] {
-			part[name] = copied()[name]
-		}
-		claim := tree(t, part)
-		if got, err := Seed(claim, home); err != nil || got.Already {
-			t.Fatalf("%+v, %v", got, err)
-		}
-		same(t, look(t, claim), copied())
-	}
-}
-
-func TestSeedContinuesAfterAFullClaim(t *testing.T) {
-	g := NewWithT(t)
-	files := map[string]string{"a": "small", "b": strings.Repeat("large", 2000), "c": "small"}
-	home, claim := tree(t, files), t.TempDir()
-	said, err := playSeeding(claim, home, 4096).CombinedOutput()
-	g.Expect(err).To(HaveOccurred())
-	g.Expect(string(said)).To(ContainSubstring("copy b: "))
-	g.Expect(filepath.Join(claim, SeedMarker)).NotTo(BeAnExistingFile())
-	g.Expect(filepath.Join(claim, "b")).NotTo(BeAnExistingFile())
-
-	g.Expect(Seed(claim, home)).To(Equal(Seeded{Copied: 2, Kept: 1}))
-	same(t, look(t, claim), files)
-}
-
-func TestSeedContinuesAfterAKill(t *testing.T) {
-	g := NewWithT(t)
-	files := map[string]string{}
-	for i := range 600 {
-		files[fmt.Sprintf("d%02d/", i%50)] = ""
-		files[fmt.Sprintf("d%02d/f%d", i%50, i)] = strings.Repeat("x", i)
-	}
-	home, claim := tree(t, files), t.TempDir()
-	command := playSeeding(claim, home, 0)
-	g.Expect(command.Start()).To(Succeed())
-	g.Eventually(func() []string { return entries(t, claim) }).WithPolling(time.Millisecond).Should(ContainElement("d05"))
-	g.Expect(command.Process.Kill()).To(Succeed())
-	g.Expect(command.Wait()).To(HaveOccurred())
-	g.Expect(filepath.Join(claim, SeedMarker)).NotTo(BeAnExistingFile())
-
-	got, err := Seed(claim, home)
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(got.Copied).To(BeNumerically(">", 0))
-	g.Expect(got.Kept).To(BeNumerically(">", 0))
-	same(t, look(t, claim), files)
-}
-
-// playSeeding is berth-agent seed in a process of its own, in which no file can get larger than limit bytes; 0 is no
-// limit.
-func playSeeding(claim, home string, limit uint64) *exec.Cmd {
-	command := exec.Command(os.Args[0], claim, home, fmt.Sprint(limit))
-	command.Env = append(os.Environ(), roleVariable+"=seed")
-	return command
-}
-
-func playSeed(arguments []string) int {
-	var limit uint64
-	if _, err := fmt.Sscan(arguments[2], &limit); err != nil {
-		panic(err)
-	}
-	if limit > 0 {
-		signal.Ignore(syscall.SIGXFSZ)
-		if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: limit, Max: limit}); err != nil {
-			panic(err)
-		}
-	}
-	if _, err := Seed(arguments[0], arguments[1]); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
 }
