@@ -89,6 +89,11 @@ type TemplateVersionStatus struct {
 	// +optional
 	Job *Job `json:"job,omitempty"`
 
+	// PodSecurity is the organization's Pod Security level that the check was made at; at another one it is made again.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	PodSecurity string `json:"podSecurity,omitempty"`
+
 	// Conditions are Ready, Reconciling, Stalled and PolicyMet.
 	// +optional
 	// +listType=map
