@@ -101,7 +101,7 @@ capabilities:
 
 {{/* The environment of a process: the collector keeps below the memory limit where there is one. */}}
 {{- define "berth.env" -}}
-{{- if dig "limits" "memory" "" . }}
+{{- if dig "limits" "memory" "" (. | default dict) }}
 - name: GOMEMLIMIT
   valueFrom:
     resourceFieldRef:

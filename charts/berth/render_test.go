@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package berth_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/berth-dev/berth/internal/testing/cluster"
+)
+
+func TestLint(t *testing.T) {
+	out, err := run(t.Context(), t, "lint", "--strict", chart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(out, "[WARNING]") || strings.Contains(out, "[ERROR]") {
+		t.Error(out)
+	}
+}
+
+// GitOps tools apply what differs from the last time: a chart that renders differently is redeployed for ever.
+func TestRendersTheSameTwice(t *testing.T) {
+	if first, second := render(t), render(t); first != second {
+		t.Error(cmp.Diff(first, second))
+	}
+	forbidden := regexp.MustCompile(`\b(lookup|rand[A-Z]\w*|gen[A-Z]\w*|uuidv4|shuffle|now|date\w*|htpasswd|bcrypt|derivePassword|env|expandenv|getHostByName)\b`)
+	comment := regexp.MustCompile(`(?s)\{\{-?\s*/\*.*?\*/\s*-?\}\}`)
+	action := regexp.MustCompile(`(?s)\{\{.*?\}\}`)
+	err := filepath.WalkDir("templates", func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for _, a := range action.FindAllString(comment.ReplaceAllString(string(text), ""), -1) {
+			quoted := regexp.MustCompile(`"[^"]*"`).ReplaceAllString(a, `""`)
+			if found := forbidden.FindString(quoted); found != "" {
+				t.Errorf("%s: %s gives something else each time, or by the machine it runs on", path, a)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRightsAreTheLeast(t *testing.T) {
+	all := objects(t, render(t))
+	type role struct {
+		Name, Namespace string
+		Rules           []rbacv1.PolicyRule
+	}
+	var roles []role
+	for _, o := range of(all, "ClusterRole") {
+		roles = append(roles, role{o.GetName(), "", as[rbacv1.ClusterRole](t, o).Rules})
+	}
+	for _, o := range of(all, "Role") {
+		roles = append(roles, role{o.GetName(), o.GetNamespace(), as[rbacv1.Role](t, o).Rules})
+	}
+	if len(roles) < 6 {
+		t.Fatalf("only %d roles", len(roles))
+	}
+	for _, r := range roles {
+		for _, rule := range r.Rules {
+			for _, text := range slices.Concat(rule.APIGroups, rule.Resources, rule.Verbs, rule.NonResourceURLs) {
+				if strings.Contains(text, "*") {
+					t.Errorf("%s has a wildcard: %v", r.Name, rule)
+				}
+			}
+			core := slices.Contains(rule.APIGroups, "")
+			if r.Namespace == "" && core && slices.ContainsFunc(rule.Resources, func(s string) bool { return strings.HasPrefix(s, "secrets") }) {
+				t.Errorf("%s reaches Secrets of every namespace", r.Name)
+			}
+			if core && slices.ContainsFunc(rule.Resources, func(s string) bool {
+				return s == "pods/exec" || s == "pods/attach" || s == "pods/ephemeralcontainers" || s == "serviceaccounts/token" || s == "nodes/proxy"
+			}) {
+				t.Errorf("%s gets into pods: %v", r.Name, rule)
+			}
+			if slices.Contains(rule.Verbs, "impersonate") {
+				t.Errorf("%s impersonates", r.Name)
+			}
+			if slices.Contains(rule.APIGroups, rbacv1.GroupName) && slices.ContainsFunc(rule.Verbs, func(s string) bool { return s == "escalate" || s == "bind" && len(rule.ResourceNames) == 0 }) {
+				t.Errorf("%s can give itself any right: %v", r.Name, rule)
+			}
+		}
+	}
+}
+
+// Nobody is bound but our own two accounts and, for the right to ask, who is authenticated.
+func TestBindingsNameOurAccountsOnly(t *testing.T) {
+	all := objects(t, render(t))
+	subjects := map[string][]string{}
+	for _, o := range slices.Concat(of(all, "ClusterRoleBinding"), of(all, "RoleBinding")) {
+		b := as[rbacv1.RoleBinding](t, o) // the two kinds have the same fields
+		for _, s := range b.Subjects {
+			key := s.Kind + " " + s.Namespace + "/" + s.Name
+			subjects[key] = append(subjects[key], b.RoleRef.Kind+" "+b.RoleRef.Name)
+		}
+	}
+	for _, bound := range subjects {
+		slices.Sort(bound)
+	}
+	want := map[string][]string{
+		"ServiceAccount berth-system/berth-manager": {"ClusterRole berth-manager", "Role berth-manager"},
+		"ServiceAccount berth-system/berth-apiserver": {"ClusterRole berth-apiserver", "Role berth-apiserver",
+			"Role extension-apiserver-authentication-reader"},
+		"Group /system:authenticated": {"ClusterRole berth-aggregated-api"},
+	}
+	if diff := cmp.Diff(want, subjects); diff != "" {
+		t.Error(diff)
+	}
+	off := render(t, "aggregation.grantAuthenticated=false")
+	if strings.Contains(off, "system:authenticated") {
+		t.Error("aggregation.grantAuthenticated: false grants all the same")
+	}
+	if !strings.Contains(off, "name: berth-aggregated-api") {
+		t.Error("aggregation.grantAuthenticated: false takes away the ClusterRole that owns the APIService")
+	}
+	if strings.Contains(render(t, "aggregation.enabled=false"), "name: berth-aggregated-api") {
+		t.Error("aggregation.enabled: false leaves the ClusterRole that owns the APIService")
+	}
+}
+
+func TestCopiesAreThoseOfConfig(t *testing.T) {
+	const keep = "helm.sh/resource-policy"
+	all := objects(t, render(t))
+	for name, kinds := range map[string][]string{
+		"crd":      {"CustomResourceDefinition"},
+		"policies": {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"},
+		"rbac":     {"ClusterRole", "Role"},
+	} {
+		want, got := map[string]any{}, map[string]any{}
+		for _, o := range folder(t, name) {
+			want[o.GetKind()+" "+o.GetName()] = o.Object
+		}
+		for _, kind := range kinds {
+			for _, o := range of(all, kind) {
+				if o.GetLabels()["app.kubernetes.io/managed-by"] != "Helm" {
+					t.Errorf("%s %s lacks the chart's labels", kind, o.GetName())
+				}
+				o.SetLabels(nil)
+				if name == "crd" {
+					annotations := o.GetAnnotations()
+					if annotations[keep] != "keep" {
+						t.Errorf("%s would go with the chart", o.GetName())
+					}
+					delete(annotations, keep)
+					o.SetAnnotations(annotations)
+				}
+				got[kind+" "+o.GetName()] = o.Object
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("run make generate; config/%s differs from the chart:\n%s", name, diff)
+		}
+	}
+	if strings.Contains(render(t, "crds.keep=false"), keep) {
+		t.Error("crds.keep: false keeps them")
+	}
+	if n := len(of(objects(t, render(t, "crds.enabled=false")), "CustomResourceDefinition")); n != 0 {
+		t.Errorf("crds.enabled: false leaves %d", n)
+	}
+	if strings.Contains(render(t, "policies.enabled=false"), "ValidatingAdmissionPolicy") {
+		t.Error("policies.enabled: false leaves some")
+	}
+}
+
+// A flag that a binary does not know keeps the pod from starting.
+func TestEveryFlagExists(t *testing.T) {
+	for _, o := range of(objects(t, render(t, "apiserver.accessURL=https://berth.example.org")), "Deployment") {
+		container := as[appsv1.Deployment](t, o).Spec.Template.Spec.Containers[0]
+		program := strings.TrimPrefix(container.Command[0], "/usr/bin/")
+		out, err := exec.CommandContext(t.Context(), "go", "run", "github.com/berth-dev/berth/cmd/"+program, "--help").CombinedOutput()
+		if err != nil && !strings.Contains(string(out), "-namespace") {
+			t.Fatalf("%s --help: %v\n%s", program, err, out)
+		}
+		for _, arg := range container.Args {
+			name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+			if !regexp.MustCompile(`(?m)^\s+(-\w, )?--?` + regexp.QuoteMeta(name) + `\b`).Match(out) {
+				t.Errorf("%s has no flag --%s:\n%s", program, name, out)
+			}
+		}
+	}
+}
+
+func TestValues(t *testing.T) {
+	for name, c := range map[string]struct {
+		set        []string
+		wantText   []string
+		wantAbsent []string
+	}{
+		"the image by digest": {
+			set:        []string{"image.repository=registry.example/berth", "image.digest=sha256:" + strings.Repeat("a", 64), "image.tag=v9"},
+			wantText:   []string{"image: registry.example/berth@sha256:" + strings.Repeat("a", 64), "--agent-image=registry.example/berth@sha256:"},
+			wantAbsent: []string{":v9"},
+		},
+		"the agent's own tag": {
+			set:      []string{"image.repository=registry.example/berth", "agentImage.tag=v8"},
+			wantText: []string{"image: registry.example/berth:0.1.0", "--agent-image=registry.example/berth:v8"},
+		},
+		"a node port":       {set: []string{"service.type=NodePort", "service.nodePorts.http=30080"}, wantText: []string{"nodePort: 30080"}},
+		"no node port":      {wantAbsent: []string{"nodePort"}},
+		"the access URL":    {set: []string{"apiserver.accessURL=https://berth.example.org"}, wantText: []string{"--access-url=https://berth.example.org"}},
+		"no access URL":     {wantAbsent: []string{"--access-url"}},
+		"no aggregation":    {set: []string{"aggregation.enabled=false"}, wantText: []string{"--aggregation=false"}},
+		"no network policy": {set: []string{"networkPolicy.enabled=false"}, wantAbsent: []string{"kind: NetworkPolicy"}},
+		"no metrics":        {set: []string{"metrics.enabled=false", "metrics.serviceMonitor.enabled=true"}, wantAbsent: []string{"kind: ServiceMonitor", "berth-manager-metrics"}},
+		"a service monitor": {set: []string{"metrics.serviceMonitor.enabled=true", "metrics.serviceMonitor.labels.release=prom"}, wantText: []string{"kind: ServiceMonitor", "release: prom"}},
+		"no memory limit":   {set: []string{"manager.resources=null", "apiserver.resources=null"}, wantAbsent: []string{"GOMEMLIMIT", "resources:\n        limits"}},
+		"where pods stand": {
+			set:      []string{"manager.nodeSelector.pool=system", "manager.priorityClassName=system-cluster-critical", "imagePullSecrets[0].name=pull"},
+			wantText: []string{"pool: system", "priorityClassName: system-cluster-critical", "- name: pull"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out := render(t, c.set...)
+			for _, text := range c.wantText {
+				if !strings.Contains(out, text) {
+					t.Errorf("lacks %q", text)
+				}
+			}
+			for _, text := range c.wantAbsent {
+				if strings.Contains(out, text) {
+					t.Errorf("has %q", text)
+				}
+			}
+		})
+	}
+}
+
+func TestWrongValuesAreRefused(t *testing.T) {
+	for set, want := range map[string]string{
+		"manger.replicas=2":                "manger",
+		"manager.replica=2":                "replica",
+		"manager.replicas=two":             "/manager/replicas",
+		"image.digest=latest":              "/image/digest",
+		"service.type=Headless":            "/service/type",
+		"service.nodePorts.http=99999":     "/service/nodePorts/http",
+		"apiserver.accessURL=berth.local":  "/apiserver/accessURL",
+		"metrics.serviceMonitor.every=30s": "every",
+	} {
+		if _, err := run(t.Context(), t, "template", chart, "--kube-version", kubeVersion, "--set", set); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("--set %s: %v, want a refusal that names %s", set, err, want)
+		}
+	}
+}
+
+// The schema knows every value, explains it, and knows no other.
+func TestSchemaIsThatOfTheValues(t *testing.T) {
+	read := func(file string, into any) {
+		t.Helper()
+		text, err := os.ReadFile(file)
+		if err == nil {
+			err = yaml.Unmarshal(text, into)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var values, schema map[string]any
+	read("values.yaml", &values)
+	read("values.schema.json", &schema)
+	var check func(path string, value any, schema map[string]any)
+	check = func(path string, value any, schema map[string]any) {
+		if path != "" && schema["description"] == nil {
+			t.Errorf("%s has no description", path)
+		}
+		properties, ok := schema["properties"].(map[string]any)
+		if !ok {
+			return
+		}
+		if schema["additionalProperties"] != false {
+			t.Errorf("%s lets unknown values through", path)
+		}
+		own, _ := value.(map[string]any)
+		for name := range own {
+			if properties[name] == nil {
+				t.Errorf("%s/%s is not in the schema", path, name)
+			}
+		}
+		for name, property := range properties {
+			if _, ok := own[name]; !ok && path+"/"+name != "/global" {
+				t.Errorf("%s/%s is not in values.yaml", path, name)
+			}
+			check(path+"/"+name, own[name], property.(map[string]any))
+		}
+	}
+	check("", values, schema)
+}
+
+// Everything that `kubectl apply -f config/samples` sends is what `kubectl apply -k` sends.
+func TestSamplesAreListed(t *testing.T) {
+	samples := filepath.Join(cluster.Root(), "config", "samples")
+	text, err := os.ReadFile(filepath.Join(samples, "Kustomization"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list struct {
+		Resources []string `json:"resources"`
+	}
+	if err := yaml.Unmarshal(text, &list); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(samples, "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range files {
+		files[i] = filepath.Base(files[i])
+	}
+	if diff := cmp.Diff(files, list.Resources); diff != "" {
+		t.Error(diff)
+	}
+}
