@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/berth-dev/berth/hack/cluster/internal/host"
 )
 
 // Builder compiles what is missing in a cache, one program at a time: each
@@ -45,12 +47,28 @@ func (b *Builder) Ensure(ctx context.Context, programs []Program) error {
 			missing = append(missing, p)
 		}
 	}
+	if err := b.checkDisk(missing); err != nil {
+		return err
+	}
 	for i, p := range missing {
 		if err := b.ensureOne(ctx, p, i+1, len(missing)); err != nil {
 			return fmt.Errorf("building %s: %w", p.Name, err)
 		}
 	}
 	return nil
+}
+
+// checkDisk looks for room before minutes are spent: what Kubernetes compiles
+// into takes gigabytes, beside the modules and the programs.
+func (b *Builder) checkDisk(missing []Program) error {
+	var longest time.Duration
+	for _, p := range missing {
+		longest = max(longest, p.Typical)
+	}
+	if longest < 5*time.Minute {
+		return nil
+	}
+	return host.CheckDisk(b.Cache.Dir, 8, "building Kubernetes")
 }
 
 func (b *Builder) built(p Program) (bool, error) {
