@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -39,6 +40,8 @@ type Config struct {
 	Log *slog.Logger
 	// Metrics takes the doors' metrics.
 	Metrics prometheus.Registerer
+	// Proxies are the networks whose word on a client's address is believed.
+	Proxies []netip.Prefix
 	// Session and Aggregated find out who calls.
 	Session, Aggregated Authenticator
 }
@@ -56,8 +59,8 @@ func New(c Config) (session, aggregated http.Handler, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	front := &door{name: "session", version: c.Version, log: c.Log, metrics: m, auth: c.Session}
-	back := &door{name: "aggregated", version: c.Version, log: c.Log, metrics: m, auth: c.Aggregated, noRedirects: true}
+	front := &door{name: "session", version: c.Version, log: c.Log, metrics: m, auth: c.Session, proxies: c.Proxies}
+	back := &door{name: "aggregated", version: c.Version, log: c.Log, metrics: m, auth: c.Aggregated, proxies: c.Proxies, noRedirects: true}
 	if front.mux, err = front.routes(c.Routes); err != nil {
 		return nil, nil, err
 	}
@@ -82,6 +85,7 @@ type door struct {
 	metrics     *metrics
 	auth        Authenticator
 	mux         *http.ServeMux
+	proxies     []netip.Prefix
 	noRedirects bool
 }
 
@@ -108,7 +112,7 @@ func (d *door) routes(routes []Route) (mux *http.ServeMux, err error) {
 
 // ServeHTTP does for every request what no endpoint should have to think of.
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	t := &trace{id: newRequestID(), start: time.Now(), door: d.name}
+	t := &trace{id: newRequestID(), start: time.Now(), door: d.name, client: clientAddress(r, d.proxies)}
 	out := &recorder{ResponseWriter: w, noRedirects: d.noRedirects}
 	r = r.WithContext(context.WithValue(r.Context(), traceKey{}, t))
 	d.metrics.inFlight.Inc()
@@ -179,7 +183,11 @@ func (d *door) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	status, body, retryAfter := refusal(err, t.id)
 	if f, ok := fault.As(err); !ok || f.Cause != nil {
-		d.log.ErrorContext(r.Context(), "request failed", "request", t.id, "route", t.route, "error", causeOf(err))
+		level := slog.LevelInfo
+		if status >= http.StatusInternalServerError {
+			level = slog.LevelError
+		}
+		d.log.Log(r.Context(), level, "request refused", "request", t.id, "route", t.route, "error", causeOf(err))
 	}
 	if out, ok := w.(*recorder); ok && out.status != 0 {
 		return

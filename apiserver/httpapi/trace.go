@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -24,6 +25,8 @@ type trace struct {
 	start time.Time
 	route string // as the table spells it; empty where none matched
 	user  string
+
+	client netip.Addr
 }
 
 type traceKey struct{}
@@ -71,7 +74,7 @@ func (d *door) finish(out *recorder, r *http.Request, t *trace) {
 		level = slog.LevelError
 	}
 	d.log.Log(r.Context(), level, "request", "request", t.id, "door", t.door, "method", method, "route", route,
-		"status", status, "bytes", out.bytes, "took", took.Round(time.Microsecond).String(), "user", t.user, "client", r.RemoteAddr)
+		"status", status, "bytes", out.bytes, "took", took.Round(time.Microsecond).String(), "user", t.user, "client", t.client.String())
 }
 
 // metrics counts by the table's paths, never by what was asked.

@@ -73,7 +73,7 @@ var rows = []row{
 	{part: "internal/claims", may: []string{"api/v1alpha1", "internal/fault"}},
 	{part: "internal/credentials", may: []string{"api/v1alpha1", "internal/fault"}},
 	{part: "internal/identity", may: []string{"api/v1alpha1", "internal/fault", "internal/authz"}},
-	{part: "internal/serving"},
+	{part: "internal/serving", may: []string{"api/v1alpha1"}},
 
 	{part: "internal/testing/contract"},
 	{part: "internal/testing/", may: []string{"api/v1alpha1", "internal/", "internal/testing/", "controllers/phase"}},

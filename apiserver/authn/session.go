@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package authn
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/berth-dev/berth/api/codersdk"
+	"github.com/berth-dev/berth/internal/authz"
+	"github.com/berth-dev/berth/internal/credentials"
+	"github.com/berth-dev/berth/internal/fault"
+)
+
+const (
+	// CookieName is the session's cookie where the site is served without TLS.
+	CookieName = codersdk.SessionTokenName
+	// SecureCookieName is the session's cookie on https. Its prefix makes browsers take it from this very host only.
+	SecureCookieName = "__Host-" + codersdk.SessionTokenName
+
+	bearer = "bearer "
+)
+
+// Keys verifies tokens; credentials.Store is one.
+type Keys interface {
+	Verify(ctx context.Context, token string) (credentials.Key, error)
+}
+
+// Session knows callers by their session tokens.
+type Session struct {
+	// Keys verifies tokens.
+	Keys Keys
+	// People are the accounts.
+	People People
+	// Noter is told who was there; it may be nil.
+	Noter Noter
+}
+
+// Authenticate finds the person behind a request's token. Where nobody need be known, the token is not even read.
+func (s *Session) Authenticate(r *http.Request, required bool) (*authz.Caller, error) {
+	if !required {
+		return nil, nil
+	}
+	token, err := Token(r)
+	if err != nil {
+		return nil, err
+	}
+	if token == "" {
+		return nil, fault.New(fault.Unauthenticated, "You are signed out or your session has expired. Please sign in again to continue.")
+	}
+	key, err := s.Keys.Verify(r.Context(), token)
+	if err != nil {
+		return nil, err
+	}
+	user, err := s.People.UserByID(r.Context(), key.User)
+	if fault.Is(err, fault.NotFound) {
+		return nil, fault.New(fault.Unauthenticated, "The account of this session does not exist any more.")
+	}
+	if err != nil {
+		return nil, err
+	}
+	caller, err := admit(r.Context(), s.People, s.Noter, user, nil)
+	if err != nil {
+		return nil, err
+	}
+	caller.Key = key.ID
+	return caller, nil
+}
+
+// Token is the session token that a request carries; empty when it carries none. Several that differ are refused, since
+// nobody can tell which of them was meant.
+func Token(r *http.Request) (string, error) {
+	var found []string
+	found = append(found, r.Header.Values(codersdk.SessionTokenHeader)...)
+	for _, value := range r.Header.Values("Authorization") {
+		if len(value) > len(bearer) && strings.EqualFold(value[:len(bearer)], bearer) {
+			found = append(found, strings.TrimSpace(value[len(bearer):]))
+		}
+	}
+	found = append(found, r.URL.Query()[codersdk.SessionTokenName]...)
+	cookies := append(r.CookiesNamed(SecureCookieName), r.CookiesNamed(CookieName)...)
+	if len(cookies) > 1 {
+		return "", fault.New(fault.Unauthenticated, "The request carries more than one session cookie. Remove the site's cookies and sign in again.")
+	}
+	token := ""
+	for _, one := range found {
+		if one == "" {
+			continue
+		}
+		if token != "" && one != token {
+			return "", fault.New(fault.Unauthenticated, "The request carries more than one session token.")
+		}
+		token = one
+	}
+	if token != "" || len(cookies) == 0 || cookies[0].Value == "" {
+		return token, nil
+	}
+	return cookie(r, cookies[0].Value)
+}
+
+// cookie takes a token from a cookie for reading only, and only where the browser does not say that another site asks: a
+// browser sends cookies along with whatever any page makes it ask.
+func cookie(r *http.Request, token string) (string, error) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return "", fault.New(fault.Unauthenticated, "A session cookie is taken for reading only. Send the token in the header %s.",
+			codersdk.SessionTokenHeader)
+	}
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "none", "same-origin":
+		return token, nil
+	}
+	return "", fault.New(fault.Unauthenticated, "A session cookie is not taken from another site.")
+}

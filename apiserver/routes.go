@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package apiserver
+
+import (
+	"slices"
+	"time"
+
+	"github.com/berth-dev/berth/apiserver/authn"
+	"github.com/berth-dev/berth/apiserver/httpapi"
+	"github.com/berth-dev/berth/apiserver/login"
+	"github.com/berth-dev/berth/apiserver/organizations"
+	"github.com/berth-dev/berth/apiserver/root"
+	"github.com/berth-dev/berth/apiserver/store"
+	"github.com/berth-dev/berth/apiserver/users"
+	"github.com/berth-dev/berth/internal/credentials"
+)
+
+// Deps is what the handlers work with. The zero value is enough to list the routes.
+type Deps struct {
+	// Store reads and writes objects.
+	Store *store.Store
+	// Credentials keeps passwords and keys.
+	Credentials *credentials.Store
+	// Limiter bounds attempts to sign in.
+	Limiter *login.Limiter
+	// Noter is told who was there.
+	Noter authn.Noter
+	// AccessURL is where people reach the server, without a trailing slash.
+	AccessURL string
+	// Secure says that they do so by https.
+	Secure bool
+	// Now tells the time.
+	Now func() time.Time
+}
+
+// Routes lists every route of the API: the tables of all packages.
+func Routes(d Deps) []httpapi.Route {
+	return slices.Concat(
+		(&root.Handlers{AccessURL: d.AccessURL}).Routes(),
+		(&login.Handlers{Store: d.Store, Credentials: d.Credentials, Limiter: d.Limiter, Noter: d.Noter, Secure: d.Secure}).Routes(),
+		(&users.Handlers{Store: d.Store, Credentials: d.Credentials, Now: d.Now}).Routes(),
+		(&organizations.Handlers{Store: d.Store}).Routes(),
+	)
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package apiserver is the process that shows and accepts. It joins the tables of its packages to two doors, /api/v2 and
+// the Kubernetes aggregation layer, and runs them beside the caches that they read from. It keeps nothing of its own:
+// every replica answers the same.
+package apiserver
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/berth-dev/berth/apiserver/authn"
+	"github.com/berth-dev/berth/apiserver/httpapi"
+	"github.com/berth-dev/berth/apiserver/login"
+	"github.com/berth-dev/berth/apiserver/store"
+	"github.com/berth-dev/berth/internal/credentials"
+	"github.com/berth-dev/berth/internal/serving"
+	"github.com/berth-dev/berth/internal/version"
+)
+
+// Options says what a server is and where it listens. An address is HOST:PORT; port 0 takes any.
+type Options struct {
+	// Config reaches the kube-apiserver as the API server's own account.
+	Config *rest.Config
+	// Namespace is Berth's own, Service the name of the Service before the replicas.
+	Namespace, Service string
+	// AccessURL is where people reach the server.
+	AccessURL string
+	// HTTPS takes both doors, HTTP the session door alone, Probes the probes and metrics.
+	HTTPS, HTTP, Probes string
+	// Proxies are the networks of the proxies before the server, whose X-Forwarded-For is believed.
+	Proxies []netip.Prefix
+	// Drain is how long the server goes on to answer after it was told to stop, so that the Service forgets it first.
+	Drain time.Duration
+	// Log takes everything that is said.
+	Log *slog.Logger
+}
+
+// Server is a server that listens, or is about to.
+type Server struct {
+	options    Options
+	store      *store.Store
+	seen       *store.Seen
+	frontProxy *authn.FrontProxy
+	keeper     *serving.Keeper
+	registry   *prometheus.Registry
+	ready      atomic.Bool
+
+	session, aggregated http.Handler
+	listeners           listeners
+}
+
+// New builds both doors and listens, without answering yet: Run does.
+func New(ctx context.Context, o Options) (*Server, error) {
+	access, err := accessURL(o.AccessURL)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{options: o, registry: prometheus.NewRegistry()}
+	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if s.store, err = store.New(ctx, store.Options{Config: o.Config, Namespace: o.Namespace}); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	s.seen = store.NewSeen(s.store, time.Now, func(user string, err error) {
+		o.Log.Warn("not noted when a user was seen", "user", user, "error", err)
+	})
+	clientset, err := kubernetes.NewForConfig(o.Config)
+	if err != nil {
+		return nil, err
+	}
+	if s.frontProxy, err = authn.NewFrontProxy(clientset, s.store, s.seen); err != nil {
+		return nil, fmt.Errorf("front proxy: %w", err)
+	}
+	s.keeper = &serving.Keeper{
+		Client: s.store.Client(), Live: s.store.Live(), Namespace: o.Namespace, Names: serving.Names(o.Service, o.Namespace),
+		Now: time.Now, Failed: func(err error) { o.Log.Error("serving certificate", "error", err) },
+	}
+	keys := credentials.New(s.store.Client(), o.Namespace, time.Now)
+	s.session, s.aggregated, err = httpapi.New(httpapi.Config{
+		Routes: Routes(Deps{
+			Store: s.store, Credentials: keys, Limiter: login.NewLimiter(time.Now), Noter: s.seen,
+			AccessURL: access, Secure: strings.HasPrefix(access, "https://"), Now: time.Now,
+		}),
+		Version: version.Wire(), Log: o.Log, Metrics: s.registry, Proxies: o.Proxies,
+		Session: &authn.Session{Keys: keys, People: s.store, Noter: s.seen}, Aggregated: s.frontProxy,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.listeners, err = listen(o)
+	return s, err
+}
+
+// accessURL is the URL without a trailing slash.
+func accessURL(text string) (string, error) {
+	if text == "" {
+		return "", nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return "", fmt.Errorf("access URL %q: want http://HOST or https://HOST", text)
+	}
+	return strings.TrimSuffix(text, "/"), nil
+}
+
+// Run answers until the context ends: first the probes, and the doors once the caches hold everything. Then it stops to be
+// ready, goes on for as long as the Service may still send requests, and lets those that are being answered end.
+func (s *Server) Run(ctx context.Context) error {
+	// What the doors need outlives ctx until they are shut.
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	work, failed := errgroup.WithContext(background)
+	for _, part := range []func(context.Context) error{s.store.Start, s.frontProxy.Run, s.seen.Run, s.keeper.Run, s.runProbes} {
+		work.Go(func() error { return part(failed) })
+	}
+	work.Go(func() error {
+		defer stop()
+		defer s.listeners.close()
+		if err := s.prepare(ctx, failed); err != nil || ctx.Err() != nil {
+			return err
+		}
+		return s.runDoors(ctx, failed)
+	})
+	return work.Wait()
+}
+
+// prepare waits for the caches and for a certificate; it gives up when either context ends.
+func (s *Server) prepare(ctx, failed context.Context) error {
+	either, cancel := context.WithCancel(failed)
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)()
+	if !s.store.Synced(either) {
+		return nil // ctx ended, or what failed says why
+	}
+	if err := s.keeper.Check(either); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("serving certificate: %w", err)
+	}
+	return nil
+}
+
+// runDoors opens the doors, and shuts them when either context ends.
+func (s *Server) runDoors(ctx, failed context.Context) error {
+	https, plain := s.newHTTP(http.HandlerFunc(s.byPath)), s.newHTTP(s.session)
+	ended := make(chan error, 2)
+	go func() { ended <- https.Serve(tls.NewListener(s.listeners.https, s.tlsConfig())) }()
+	go func() { ended <- plain.Serve(s.listeners.http) }()
+	s.ready.Store(true)
+	defer s.ready.Store(false)
+	s.options.Log.Info("serving", "https", s.listeners.https.Addr().String(), "http", s.listeners.http.Addr().String(),
+		"probes", s.listeners.probes.Addr().String())
+
+	var errs []error
+	select {
+	case err := <-ended:
+		errs = append(errs, fmt.Errorf("a door shut by itself: %w", err))
+	case <-failed.Done():
+	case <-ctx.Done():
+		s.ready.Store(false)
+		s.options.Log.Info("stopping")
+		drained := time.NewTimer(s.options.Drain)
+		defer drained.Stop()
+		select {
+		case <-drained.C:
+		case <-failed.Done():
+		}
+	}
+	limit, cancel := context.WithTimeout(context.Background(), shutdownLimit)
+	defer cancel()
+	return errors.Join(append(errs, https.Shutdown(limit), plain.Shutdown(limit))...)
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command berth-apiserver serves the codersdk HTTP API: at /api/v2 to people with a session, and through the Kubernetes
+// aggregation layer to those with a Kubernetes identity.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/berth-dev/berth/apiserver"
+	"github.com/berth-dev/berth/internal/version"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := command().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "berth-apiserver:", err)
+		os.Exit(1)
+	}
+}
+
+func command() *cobra.Command {
+	o := apiserver.Options{}
+	var kubeconfig, bind, logLevel string
+	var https, http, metrics uint16
+	var proxies []string
+	c := &cobra.Command{
+		Use:           "berth-apiserver",
+		Short:         "Serve the codersdk API over the cluster's Berth objects",
+		Version:       version.Version,
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(c *cobra.Command, _ []string) error {
+			var level slog.Level
+			if err := level.UnmarshalText([]byte(logLevel)); err != nil {
+				return fmt.Errorf("--log-level: %w", err)
+			}
+			o.Log = slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+			klog.SetSlogLogger(o.Log)
+			ctrl.SetLogger(logr.FromSlogHandler(o.Log.Handler()))
+			for _, text := range proxies {
+				network, err := netip.ParsePrefix(text)
+				if err != nil {
+					return fmt.Errorf("--trusted-proxies: %w", err)
+				}
+				o.Proxies = append(o.Proxies, network)
+			}
+			at := func(port uint16) string { return net.JoinHostPort(bind, strconv.Itoa(int(port))) }
+			o.HTTPS, o.HTTP, o.Probes = at(https), at(http), at(metrics)
+			var err error
+			if o.Config, err = clientcmd.BuildConfigFromFlags("", kubeconfig); err != nil {
+				return fmt.Errorf("reaching the cluster: %w", err)
+			}
+			o.Config.QPS, o.Config.Burst = 100, 200
+			server, err := apiserver.New(c.Context(), o)
+			if err != nil {
+				return err
+			}
+			return server.Run(c.Context())
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&kubeconfig, "kubeconfig", "", "kubeconfig file; empty means the pod's own account")
+	f.StringVar(&o.Namespace, "namespace", "berth-system", "Berth's own namespace")
+	f.StringVar(&o.Service, "service", "berth-apiserver", "name of the Service before the replicas")
+	f.StringVar(&o.AccessURL, "access-url", "", "URL at which people reach the server")
+	f.StringVar(&bind, "bind-address", "", "address to listen on; empty means all")
+	f.Uint16Var(&https, "secure-port", 8443, "port of both doors, by TLS")
+	f.Uint16Var(&http, "http-port", 8080, "port of /api/v2 without TLS, for an ingress")
+	f.Uint16Var(&metrics, "metrics-port", 8081, "port of /livez, /readyz and /metrics")
+	f.StringSliceVar(&proxies, "trusted-proxies", nil, "networks of proxies whose X-Forwarded-For is believed")
+	f.DurationVar(&o.Drain, "drain", 5*time.Second, "how long to go on answering when told to stop")
+	f.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")
+	return c
+}
