@@ -2,10 +2,10 @@
 
 package apiserver
 
-// What the API server may do, whoever asks it. It reads every kind of ours and writes what calls change; credentials,
-// claims of names and the CA that the manager trusts are in Berth's own namespace. It has no right over pods or claims.
-// That front-proxy certificates can be checked it reads from kube-system, by a RoleBinding of the chart to Kubernetes' own
-// Role.
+// What the API server may do, whoever asks it; controller-gen makes the chart's roles of it. It reads every kind of ours
+// and writes what calls change; credentials, claims of names and its certificate are in Berth's own namespace. It has no
+// right over pods or claims. How to know the kube-apiserver it reads from kube-system, by a RoleBinding of the chart to
+// Kubernetes' own Role.
 //
 // +kubebuilder:rbac:groups=berth.dev,resources=organizations;users;groups;templates;templateversions;workspaces;workspacebuilds,verbs=get;list;watch
 // +kubebuilder:rbac:groups=berth.dev,resources=users,verbs=create;patch;delete
@@ -14,9 +14,10 @@ package apiserver
 // +kubebuilder:rbac:groups=berth.dev,resources=workspacebuilds,verbs=create
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 //
-// Who may get which role is decided before the write, by internal/authz; the policies ask for these verbs of the writer.
+// Who may get which role is decided before the write, by internal/authz; the policies ask for this verb of the writer.
 // +kubebuilder:rbac:groups=berth.dev,resources=users,verbs=escalate
 //
-// +kubebuilder:rbac:groups="",namespace=berth-system,resources=secrets,verbs=get;list;watch;create;update;patch;delete
-// +kubebuilder:rbac:groups="",namespace=berth-system,resources=configmaps,verbs=get;list;watch;create;update;patch
-// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=berth-system,resources=leases,verbs=get;list;watch;create;update;patch;delete
+// +kubebuilder:rbac:groups="",namespace=berth-system,resources=secrets,verbs=get;list;watch;create;update;patch
+// +kubebuilder:rbac:groups="",namespace=berth-system,resources=configmaps,verbs=create
+// +kubebuilder:rbac:groups="",namespace=berth-system,resources=configmaps,resourceNames=berth-serving-ca,verbs=get;update
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=berth-system,resources=leases,verbs=get;list;create;update;delete
