@@ -40,7 +40,9 @@ func Down(ctx context.Context, c *Cluster, keep bool, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(filepath.Dir(c.Dir)) //nolint:errcheck // succeeds only when the last cluster has gone, and need not
+	if parent := filepath.Dir(c.Dir); filepath.Base(parent) == "berth" {
+		defer os.Remove(parent) //nolint:errcheck // succeeds only when the last cluster has gone, and need not
+	}
 	defer release()
 	settings, err := c.load()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
