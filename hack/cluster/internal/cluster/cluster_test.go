@@ -83,13 +83,14 @@ func TestSettingsSurvive(t *testing.T) {
 	}
 }
 
-func TestProxySettings(t *testing.T) {
-	got := proxySettings([]string{
-		"HOME=/x", "HTTPS_PROXY=http://proxy.test:3128", "https_proxy=http://127.0.0.1:1", "http_proxy=http://localhost:1", "NO_PROXY=.test",
+func TestOutsideSettings(t *testing.T) {
+	got := outsideSettings([]string{
+		"HOME=/x", "HTTPS_PROXY=http://proxy.test:3128", "https_proxy=http://127.0.0.1:1", "http_proxy=http://localhost:1", "NO_PROXY=.test", "SSL_CERT_FILE=/ca.pem",
 	})
 	want := []string{
 		"HTTPS_PROXY=http://proxy.test:3128",
 		"NO_PROXY=.test,10.96.0.0/16,10.88.0.0/16,10.99.0.1,127.0.0.1,localhost,.svc,.cluster.local",
+		"SSL_CERT_FILE=/ca.pem",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -174,7 +174,7 @@ func (s *start) runtime(ctx context.Context, archives []archive) error {
 	if err := s.ensureHere(ctx, forwarder); err != nil {
 		return err
 	}
-	containerd, err := s.config.Containerd(proxySettings(os.Environ()))
+	containerd, err := s.config.Containerd(outsideSettings(os.Environ()))
 	if err != nil {
 		return err
 	}
@@ -255,9 +255,10 @@ func (s *start) addons(ctx context.Context, archives []archive) error {
 	return nil
 }
 
-// proxySettings picks the caller's proxies that a node can use: not those on
-// this machine's loopback, which is not the node's.
-func proxySettings(environ []string) []string {
+// outsideSettings picks what leads the caller to the outside and a node can use
+// as well: certificates, and proxies, but not those on this machine's loopback,
+// which is not the node's.
+func outsideSettings(environ []string) []string {
 	var picked []string
 	for _, entry := range environ {
 		key, value, _ := strings.Cut(entry, "=")
@@ -266,6 +267,8 @@ func proxySettings(environ []string) []string {
 			if value != "" && !strings.Contains(value, "//127.") && !strings.Contains(value, "//localhost") && !strings.Contains(value, "//[::1]") {
 				picked = append(picked, entry)
 			}
+		case "SSL_CERT_FILE", "SSL_CERT_DIR":
+			picked = append(picked, entry)
 		case "NO_PROXY":
 			picked = append(picked, entry+","+strings.Join([]string{network.ServiceCIDR, network.ClusterCIDR, network.NodeAddress, "127.0.0.1", "localhost", ".svc", ".cluster.local"}, ","))
 		}

@@ -71,6 +71,9 @@ func (st *Starter) Up(ctx context.Context, c *Cluster, change Change) error {
 	}
 	defer release()
 	s := &start{Starter: st, Cluster: c, table: c.processes()}
+	if err := s.clearRemains(ctx); err != nil {
+		return err
+	}
 	if err := s.settle(change); err != nil {
 		return err
 	}
@@ -113,6 +116,30 @@ func (c *Cluster) lock(ctx context.Context) (func(), error) {
 		os.Remove(path) //nolint:errcheck // a file that stays is harmless
 		f.Close()       //nolint:errcheck // closing only gives the lock back
 	}, nil
+}
+
+// clearRemains takes away what is left of a cluster whose state folder was
+// removed while it ran.
+func (s *start) clearRemains(ctx context.Context) error {
+	if _, err := s.load(); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	registry, err := host.Read()
+	if err != nil {
+		return err
+	}
+	claim, claimed := registry.Clusters[s.slug()]
+	if claimed && claim.State != s.Dir {
+		return fmt.Errorf("a cluster %s runs already, with its state in %s; choose another --name, or take it down", s.Name, claim.State)
+	}
+	left, err := s.table.Marked()
+	if err != nil || !claimed && len(left) == 0 {
+		return err
+	}
+	if err := s.say("the state of cluster %s was removed while it ran; taking the rest away", s.Name); err != nil {
+		return err
+	}
+	return s.stop(ctx, claimed)
 }
 
 // settle decides what the cluster is: what it was, with the changes.

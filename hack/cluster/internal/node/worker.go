@@ -19,9 +19,9 @@ import (
 // object is a piece of a JSON file; what reads YAML reads JSON too.
 type object = map[string]any
 
-// Containerd runs the container runtime, with the proxy settings given, through
-// which it pulls images.
-func (c Config) Containerd(proxy []string) (process.Spec, error) {
+// Containerd runs the container runtime; outside are environment variables by
+// which it finds the way to registries.
+func (c Config) Containerd(outside []string) (process.Spec, error) {
 	network := object{
 		"cniVersion": "1.0.0", "name": "pods", "plugins": []object{
 			{
@@ -68,7 +68,7 @@ disabled_plugins = ["io.containerd.nri.v1.nri"]
 		return process.Spec{}, err
 	}
 	return process.Spec{
-		Name: "containerd", Env: append(c.env(), proxy...), Inputs: []string{path},
+		Name: "containerd", Env: append(c.env(), outside...), Inputs: []string{path},
 		Argv: []string{c.bin("containerd"), "--config", path, "--log-level", "warn"},
 	}, nil
 }
