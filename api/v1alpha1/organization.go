@@ -141,6 +141,17 @@ type OrganizationList struct {
 	Items           []Organization `json:"items"`
 }
 
+// DefaultServiceAccount is the account of workspaces where their Organization names none.
+const DefaultServiceAccount = "berth-workspace"
+
+// ServiceAccount is the account that the organization's workspaces run as.
+func (o *Organization) ServiceAccount() string {
+	if o.Spec.ServiceAccountName == "" {
+		return DefaultServiceAccount
+	}
+	return string(o.Spec.ServiceAccountName)
+}
+
 // WireName is the name that people see.
 func (o *Organization) WireName() string { return orName(o.Spec.Name, o.Name) }
 

@@ -128,10 +128,7 @@ func (s *scope) security() map[string]string {
 // account makes the account of the workspaces in a namespace: without rights, and without a token in its pods. One that
 // the Organization names and somebody else made is theirs, and left as it is.
 func (r *Reconciler) account(ctx context.Context, s *scope, namespace string) error {
-	name := string(s.org.Spec.ServiceAccountName)
-	if name == "" {
-		name = DefaultServiceAccount
-	}
+	name := s.org.ServiceAccount()
 	key := client.ObjectKey{Namespace: namespace, Name: name}
 	var account corev1.ServiceAccount
 	err := r.Get(ctx, key, &account)

@@ -31,9 +31,6 @@ import (
 // Finalizer holds an Organization until its namespace is given back.
 const Finalizer = "berth.dev/organization"
 
-// DefaultServiceAccount is the account of workspaces where the Organization names none.
-const DefaultServiceAccount = "berth-workspace"
-
 // +kubebuilder:rbac:groups=berth.dev,resources=organizations,verbs=get;list;watch;patch;escalate
 // +kubebuilder:rbac:groups=berth.dev,resources=organizations/status,verbs=patch
 // +kubebuilder:rbac:groups=berth.dev,resources=organizations/finalizers,verbs=update

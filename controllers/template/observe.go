@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package template
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/controllers/phase"
+	"github.com/berth-dev/berth/internal/index"
+	"github.com/berth-dev/berth/internal/render"
+)
+
+// version is a TemplateVersion with what was found out about it.
+type version struct {
+	*v1alpha1.TemplateVersion
+	// hash is that of its content.
+	hash string
+	// builds are the uids of the workspaces' builds that name it, by uid of the build.
+	builds map[string]bool
+}
+
+// short is how people and columns call a version: the digits of its hash that are in its name, or the first six.
+func (v *version) short() string {
+	if v.Spec.TemplateRef != nil {
+		digits, ok := strings.CutPrefix(v.Name, stem(string(v.Spec.TemplateRef.Name))+"-")
+		if ok && len(digits) >= fewestDigits && strings.HasPrefix(v.hash, digits) {
+			return digits
+		}
+	}
+	return v.hash[:fewestDigits]
+}
+
+// observe reads the template's versions and who uses it.
+func (r *Reconciler) observe(ctx context.Context, s *scope) error {
+	if content := s.template.Spec.Content; content != nil {
+		hash, err := render.Hash(content)
+		if err != nil {
+			return err
+		}
+		s.hash = hash
+	}
+	if err := r.observeVersions(ctx, s); err != nil {
+		return err
+	}
+	return r.observeUse(ctx, s)
+}
+
+func (r *Reconciler) observeVersions(ctx context.Context, s *scope) error {
+	var list v1alpha1.TemplateVersionList
+	if err := r.List(ctx, &list, client.InNamespace(s.template.Namespace), client.MatchingFields{index.Template: s.template.Name}); err != nil {
+		return err
+	}
+	for i := range list.Items {
+		v := version{TemplateVersion: &list.Items[i], builds: map[string]bool{}}
+		var err error
+		if v.hash, err = render.Hash(&v.Spec.Content); err != nil {
+			return fmt.Errorf("version %s: %w", v.Name, err)
+		}
+		var builds v1alpha1.WorkspaceBuildList
+		if err := r.List(ctx, &builds, client.MatchingFields{index.Version: string(v.UID)}); err != nil {
+			return err
+		}
+		for _, b := range builds.Items {
+			v.builds[string(b.UID)] = true
+		}
+		s.versions = append(s.versions, v)
+	}
+	slices.SortFunc(s.versions, func(a, b version) int {
+		if phase.Older(a, b) {
+			return 1
+		}
+		return -1
+	})
+	return nil
+}
+
+// observeUse reads the workspaces that use the template. Other organizations may have a template of the same name.
+func (r *Reconciler) observeUse(ctx context.Context, s *scope) error {
+	var namespaces corev1.NamespaceList
+	if err := r.List(ctx, &namespaces, client.MatchingLabels{v1alpha1.LabelOrganization: s.template.Namespace}); err != nil {
+		return err
+	}
+	for _, n := range namespaces.Items {
+		var list v1alpha1.WorkspaceList
+		if err := r.List(ctx, &list, client.InNamespace(n.Name), client.MatchingFields{index.Template: s.template.Name}); err != nil {
+			return err
+		}
+		s.workspaces = append(s.workspaces, list.Items...)
+	}
+	return nil
+}
+
+// ofVersion names the Template of a version.
+func ofVersion(_ context.Context, o client.Object) []reconcile.Request {
+	v, ok := o.(*v1alpha1.TemplateVersion)
+	if !ok || v.Spec.TemplateRef == nil {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: v.Namespace, Name: string(v.Spec.TemplateRef.Name)}}}
+}
+
+// ofWorkspace names the Template of a workspace, which stands in the home namespace of its organization.
+func (r *Reconciler) ofWorkspace(ctx context.Context, o client.Object) []reconcile.Request {
+	w, ok := o.(*v1alpha1.Workspace)
+	if !ok {
+		return nil
+	}
+	home := w.Namespace
+	var namespace corev1.Namespace
+	if err := r.Get(ctx, client.ObjectKey{Name: w.Namespace}, &namespace); err == nil {
+		home = namespace.Labels[v1alpha1.LabelOrganization]
+	}
+	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: home, Name: string(w.Spec.TemplateRef.Name)}}}
+}
+
+// within names the Templates of an Organization or namespace, which have the same name.
+func (r *Reconciler) within(ctx context.Context, o client.Object) []reconcile.Request {
+	return phase.Requests(ctx, r, &v1alpha1.TemplateList{}, client.InNamespace(o.GetName()))
+}
+
+// built lets those events of a workspace through that change what a Template shows: it came, it went, another build was
+// accepted, or it names another version.
+func built() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		was, ok := e.ObjectOld.(*v1alpha1.Workspace)
+		is, also := e.ObjectNew.(*v1alpha1.Workspace)
+		return !ok || !also || was.Generation != is.Generation || accepted(was) != accepted(is)
+	}}
+}
+
+// accepted is the uid of the build that a workspace is held to; empty before the first.
+func accepted(w *v1alpha1.Workspace) string {
+	if w.Status.Build == nil {
+		return ""
+	}
+	return string(w.Status.Build.UID)
+}
