@@ -118,14 +118,26 @@ func Compile(content *v1alpha1.TemplateContent) (*Compiled, []Problem) {
 	}
 	c.costs()
 	c.checkNames()
-	if len(c.problems) == 0 {
-		sample, _ := c.Sample()
-		_, c.problems = c.assemble(&sample, nil)
-	}
+	c.checkStructure()
 	if len(c.problems) > 0 {
 		return nil, c.problems
 	}
 	return &c.Compiled, nil
+}
+
+// checkStructure puts together what is known before any value is, and takes over what is wrong with it, unless the
+// same field is known to be wrong already.
+func (c *compiler) checkStructure() {
+	if c.pod == nil && c.content.Image == "" {
+		return
+	}
+	sample, _ := c.Sample()
+	_, problems := c.assemble(&sample, nil)
+	for _, p := range problems {
+		if !slices.ContainsFunc(c.problems, func(known Problem) bool { return known.Path == p.Path }) {
+			c.wrong(p.Path, p.Reason, "%s", p.Message)
+		}
+	}
 }
 
 func (c *compiler) checkDeclarations() {

@@ -229,6 +229,8 @@ func writeOut(x ref.Val) (string, error) {
 		return "", fmt.Errorf("is no number")
 	case apiservercel.Quantity:
 		return v.String(), nil
+	case *apiservercel.Quantity:
+		return v.String(), nil
 	}
 	return "", fmt.Errorf("cannot be written as text")
 }

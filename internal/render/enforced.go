@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package render
+
+import (
+	"fmt"
+
+	"github.com/berth-dev/berth/api/v1alpha1"
+)
+
+// NotEnforced lists the fields of an object that say something which this release stores and shows and does not act on
+// yet, in the order of the manifest. The condition PolicyMet names them, so that nobody relies on what does not happen.
+// Fields that are only shown, such as icons, are not among them.
+func NotEnforced(object v1alpha1.Object) []string {
+	var f stated
+	switch o := object.(type) {
+	case *v1alpha1.Template:
+		f.lifecycle(o.Spec.Lifecycle)
+		f.rollout(o.Spec.Rollout)
+		f.content(o.Spec.Content)
+	case *v1alpha1.TemplateVersion:
+		f.content(&o.Spec.Content)
+	case *v1alpha1.Workspace:
+		f.add(o.Spec.Autostart != nil, "spec.autostart")
+		f.add(o.Spec.Autostop != nil && o.Spec.Autostop.After != "0s", "spec.autostop")
+	case *v1alpha1.Group:
+		f.add(o.Spec.Quota != nil, "spec.quota")
+	case *v1alpha1.Organization:
+		f.add(o.Spec.Everyone != nil && o.Spec.Everyone.Quota != nil, "spec.everyone.quota")
+	}
+	return f
+}
+
+// stated gathers the paths of fields that were written.
+type stated []string
+
+func (f *stated) add(written bool, path string) {
+	if written {
+		*f = append(*f, path)
+	}
+}
+
+func (f *stated) lifecycle(l *v1alpha1.Lifecycle) {
+	if l == nil {
+		return
+	}
+	during := func(d v1alpha1.Duration) bool { return d != "" && d != "0s" }
+	f.add(during(l.AutostopAfter), "spec.lifecycle.autostopAfter")
+	f.add(during(l.AutostopMax), "spec.lifecycle.autostopMax")
+	f.add(during(l.ActivityBump), "spec.lifecycle.activityBump")
+	f.add(during(l.FailureStopAfter), "spec.lifecycle.failureStopAfter")
+	f.add(during(l.DormantAfter), "spec.lifecycle.dormantAfter")
+	f.add(during(l.DeleteDormantAfter), "spec.lifecycle.deleteDormantAfter")
+	f.add(len(l.AutostartDays) > 0, "spec.lifecycle.autostartDays")
+	f.add(l.AutostopRequirement != nil, "spec.lifecycle.autostopRequirement")
+}
+
+func (f *stated) rollout(r *v1alpha1.Rollout) {
+	if r == nil {
+		return
+	}
+	f.add(r.Strategy == v1alpha1.RolloutProgressive, "spec.rollout.strategy")
+	f.add(len(r.Steps) > 0, "spec.rollout.steps")
+	f.add(r.MinBuilds != nil, "spec.rollout.minBuilds")
+	f.add(r.Deadline != "", "spec.rollout.deadline")
+	f.add(r.Paused, "spec.rollout.paused")
+}
+
+func (f *stated) content(c *v1alpha1.TemplateContent) {
+	if c == nil {
+		return
+	}
+	for i, v := range c.Variables {
+		f.add(v.ValueFrom != nil, fmt.Sprintf("spec.content.variables[%d].valueFrom", i))
+	}
+	for i, a := range c.Agents {
+		at := fmt.Sprintf("spec.content.agents[%d]", i)
+		f.add(a.Arch != "", at+".arch")
+		f.add(a.MOTD != "", at+".motd")
+		f.add(len(a.Metadata) > 0, at+".metadata")
+		f.add(a.ConnectionTimeout != "", at+".connectionTimeout")
+	}
+	f.add(len(c.Apps) > 0, "spec.content.apps")
+	f.add(len(c.Scripts) > 0, "spec.content.scripts")
+	f.add(len(c.ExternalAuth) > 0, "spec.content.externalAuth")
+	f.add(len(c.Tags) > 0, "spec.content.tags")
+}
