@@ -117,6 +117,10 @@ const (
 	AnnotationTemplate = "berth.dev/template"
 	// AnnotationIntent on a pod is the hash of what it was created from; drift is judged against it.
 	AnnotationIntent = "berth.dev/intent"
+	// AnnotationAgents on a pod names, as JSON, the agents it was made with and their containers.
+	AnnotationAgents = "berth.dev/agents"
+	// AnnotationKeepDeletedFor on a claim is how long it is kept after its workspace, as decided at the last accepted build.
+	AnnotationKeepDeletedFor = "berth.dev/keep-deleted-for"
 	// AnnotationDeleteAfter on a claim is the RFC 3339 time after which the manager removes it.
 	AnnotationDeleteAfter = "berth.dev/delete-after"
 	// AnnotationWhenDeleted on a claim is what was decided for it at the last accepted build: Delete or Retain.

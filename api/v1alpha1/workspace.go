@@ -55,12 +55,20 @@ const (
 	ReasonOutOfMemory = "OutOfMemory"
 	// ReasonContainerConfig: a container can't be created; the message says what it names that is not there.
 	ReasonContainerConfig = "ContainerConfig"
+	// ReasonClaimTaken: a volume claim of the name that the workspace needs is somebody else's; the message names it.
+	ReasonClaimTaken = "ClaimTaken"
 	// ReasonPodRefused: the cluster refused the pod, by Pod Security, quota or admission; the message is its own.
 	ReasonPodRefused = "PodRefused"
 	// ReasonPodGone: the pod was deleted or evicted and is being made again.
 	ReasonPodGone = "PodGone"
 	// ReasonStartTimeout: the start did not succeed in time; the message says what it waited for.
 	ReasonStartTimeout = "StartTimeout"
+	// ReasonUpdatePending: a changed version or parameter waits for the next start; restart to take it now.
+	ReasonUpdatePending = "Pending"
+	// ReasonUpToDate: the next start takes what the last one took.
+	ReasonUpToDate = "UpToDate"
+	// ReasonUpdateBlocked: the next start would be refused; the message says why.
+	ReasonUpdateBlocked = "Blocked"
 	// ReasonBuildFailed: the last build failed; the message says why. It stays so until something changes.
 	ReasonBuildFailed = "BuildFailed"
 )

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workspace
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/controllers/phase"
+	"github.com/berth-dev/berth/internal/ledger"
+)
+
+// delete carries out a deletion, whichever way it was asked for. How far it is stands in status.deletion; a delete build
+// is a record of it, made where one can be. Nothing that is missing stops it: not a template, an owner, a version or an
+// organization, and neither a namespace that takes no new objects nor a collector that takes builds and pods at once.
+func (r *Reconciler) delete(ctx context.Context, s *scope) (ctrl.Result, error) {
+	if !slices.Contains(s.workspace.Finalizers, v1alpha1.FinalizerWorkspace) {
+		return ctrl.Result{}, nil
+	}
+	outcome := phase.Run(ctx, s, r.observe, r.sentenced, r.mark, r.endPods, r.settleClaims, r.close)
+	if s.moved {
+		return phase.Result(outcome)
+	}
+	after := s.workspace.DeepCopy()
+	after.Status.ObservedGeneration = after.Generation
+	after.Status.Phase = v1alpha1.PhaseDeleting
+	after.Status.Pod = nil
+	if len(s.pods) > 0 {
+		after.Status.Pod = &v1alpha1.PodStatus{Name: s.pods[0].Name, UID: s.pods[0].UID, Node: s.pods[0].Spec.NodeName}
+	}
+	after.Status.Agents = nil
+	phase.Set(&after.Status.Conditions, after.Generation, v1alpha1.ConditionRunning, metav1.ConditionFalse,
+		v1alpha1.ReasonDeleting, "the workspace is being deleted", s.now)
+	after.Status.Conditions = phase.Conclude(after.Status.Conditions, after.Generation, outcome, phase.Ready{}, s.now)
+	for i := range after.Status.Conditions {
+		after.Status.Conditions[i].ObservedGeneration = after.Generation
+	}
+	if _, err := phase.ApplyStatus(ctx, r.Client, &s.workspace, after, ledgerFields...); client.IgnoreNotFound(err) != nil {
+		return ctrl.Result{}, errors.Join(outcome, err)
+	}
+	phase.Announce(r.Events, &s.workspace, after)
+	return phase.Result(outcome)
+}
+
+// sentenced accepts the deletion with one Update, which cancels every start by the same write: from it on no pod is made
+// for the workspace. Where it can, it makes and accepts a delete build along with it.
+func (r *Reconciler) sentenced(ctx context.Context, s *scope) error {
+	orphan, err := r.orphaned(ctx, s)
+	if err != nil {
+		return err
+	}
+	d := s.workspace.Status.Deletion
+	if d != nil && (d.Orphan || !orphan) {
+		return nil
+	}
+	r.templateIfThere(ctx, s)
+	record, err := r.recordOf(ctx, s, orphan)
+	if err != nil {
+		return err
+	}
+	s.moved = true
+	return r.write(ctx, s, func(status *v1alpha1.WorkspaceStatus) {
+		status.Deletion = s.sentence(orphan)
+		if d != nil {
+			status.Deletion.StartedAt = d.StartedAt
+		}
+		status.Schedule = nil
+		if record != nil {
+			status.Build = &v1alpha1.AcceptedBuild{
+				UIDReference: v1alpha1.UIDReference{Name: v1alpha1.ObjectName(record.Name), UID: record.UID}, Number: record.Spec.Number,
+			}
+		}
+	})
+}
+
+// sentence is a deletion as it is accepted now.
+func (s *scope) sentence(orphan bool) *v1alpha1.DeletionStatus {
+	at := metav1.NewTime(s.now.Truncate(time.Second))
+	d := &v1alpha1.DeletionStatus{StartedAt: at, Orphan: orphan}
+	if keep := s.keepDeletedFor(); keep > 0 && !orphan {
+		d.KeepClaimsUntil = &metav1.Time{Time: at.Add(keep)}
+	}
+	return d
+}
+
+// keepDeletedFor is how long the claims are kept: as the claims recorded it at the last accepted build, else as the
+// template says now, else a week.
+func (s *scope) keepDeletedFor() time.Duration {
+	for _, c := range s.claims {
+		if text := c.Annotations[v1alpha1.AnnotationKeepDeletedFor]; text != "" {
+			return ledger.KeepDeletedFor(&v1alpha1.Lifecycle{KeepDeletedFor: v1alpha1.Duration(text)})
+		}
+	}
+	if s.template != nil {
+		return ledger.KeepDeletedFor(s.template.Spec.Lifecycle)
+	}
+	return ledger.DefaultKeepDeletedFor
+}
+
+// templateIfThere reads the template where it can be read.
+func (r *Reconciler) templateIfThere(ctx context.Context, s *scope) {
+	organization, err := phase.Organization(ctx, r, &s.workspace, "Workspace")
+	if err != nil {
+		return
+	}
+	var template v1alpha1.Template
+	key := client.ObjectKey{Namespace: organization.Name, Name: string(s.workspace.Spec.TemplateRef.Name)}
+	if r.Get(ctx, key, &template) == nil {
+		s.template = &template
+	}
+}
+
+// orphaned tells whether the claims are to be left behind: an accepted delete build says so, or the deletion was asked
+// for with --cascade=orphan. That one leaves a finalizer, which the collector takes away once it has stripped the owner
+// from what the workspace owns, and then the stripped builds tell.
+func (r *Reconciler) orphaned(ctx context.Context, s *scope) (bool, error) {
+	if d := s.workspace.Status.Deletion; d != nil && d.Orphan || slices.Contains(s.workspace.Finalizers, metav1.FinalizerOrphanDependents) {
+		return true, nil
+	}
+	if s.workspace.Status.Deletion != nil {
+		return false, nil
+	}
+	var live v1alpha1.WorkspaceBuildList
+	err := r.Live.List(ctx, &live, client.InNamespace(s.workspace.Namespace), client.MatchingLabels{v1alpha1.LabelID: ledger.ID(&s.workspace)})
+	if err != nil {
+		return false, err
+	}
+	stripped := false
+	for _, b := range live.Items {
+		if b.Spec.WorkspaceRef.UID != s.workspace.UID {
+			continue
+		}
+		if ledger.Owns(&s.workspace, &b) {
+			return false, nil
+		}
+		stripped = true
+	}
+	return stripped, nil
+}
+
+// recordOf gives the delete build that records the deletion: one that was asked for, or a new one. It is nil where none
+// can be made: under foreground deletion the collector would take it at once, and a terminating namespace refuses it.
+func (r *Reconciler) recordOf(ctx context.Context, s *scope, orphan bool) (*v1alpha1.WorkspaceBuild, error) {
+	if s.accepted != nil && s.accepted.Spec.Transition == v1alpha1.TransitionDelete {
+		return s.accepted, nil
+	}
+	for _, b := range s.builds {
+		if b.Spec.Transition == v1alpha1.TransitionDelete && ledger.InProgress(b) && !ledger.Superseded(&s.workspace, b) {
+			return b, nil
+		}
+	}
+	var namespace corev1.Namespace
+	err := r.Get(ctx, client.ObjectKey{Name: s.workspace.Namespace}, &namespace)
+	if client.IgnoreNotFound(err) != nil {
+		return nil, err
+	}
+	if err != nil || namespace.DeletionTimestamp != nil || slices.Contains(s.workspace.Finalizers, metav1.FinalizerDeleteDependents) || orphan {
+		return nil, nil
+	}
+	build := r.build(s, ledger.DeleteBuild(&s.workspace, s.builds))
+	err = r.Create(ctx, build, phase.Owner)
+	if !apierrors.IsAlreadyExists(err) {
+		if err != nil {
+			build = nil
+		}
+		return build, ignoreRefused(err)
+	}
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(build), build); err != nil {
+		return nil, err
+	}
+	switch {
+	case build.Spec.WorkspaceRef.UID != s.workspace.UID:
+		return nil, nil // of an earlier workspace of the name; the deletion goes on without a record
+	case build.Spec.Transition != v1alpha1.TransitionDelete:
+		s.moved = true
+		return nil, phase.Wait(behind, v1alpha1.ReasonDeleting, "build %s has come in between; deciding anew", build.Name)
+	}
+	return build, nil
+}
+
+// endPods ends every pod of the workspace and waits until they are gone, which is looked at live: nothing may hold a
+// claim when it is removed.
+func (r *Reconciler) endPods(ctx context.Context, s *scope) error {
+	pods, err := ownPods(ctx, r.Live, &s.workspace)
+	if err != nil {
+		return err
+	}
+	s.pods = pods
+	for i := range pods {
+		pod := &pods[i]
+		if pod.DeletionTimestamp != nil {
+			continue
+		}
+		if err := client.IgnoreNotFound(r.Delete(ctx, pod, client.Preconditions{UID: &pod.UID})); err != nil {
+			return err
+		}
+	}
+	if len(pods) > 0 {
+		return phase.Wait(lingering, v1alpha1.ReasonDeleting, "pod %s is ending", pods[0].Name)
+	}
+	return nil
+}
+
+// lingering is how soon a pod that is ending is looked at again where no event comes.
+const lingering = 10 * time.Second
+
+// close ends the delete build and lets the workspace go. What a collector will not take, since its owner was stripped
+// off, is removed here.
+func (r *Reconciler) close(ctx context.Context, s *scope) error {
+	for _, b := range s.builds {
+		if ledger.IsAccepted(&s.workspace, b) && b.Spec.Transition == v1alpha1.TransitionDelete && ledger.InProgress(b) {
+			if err := r.succeed(ctx, b, s); err != nil {
+				return err
+			}
+		}
+		if s.workspace.Status.Deletion.Orphan || !ledger.Owns(&s.workspace, b) {
+			if err := client.IgnoreNotFound(r.Delete(ctx, b, client.Preconditions{UID: &b.UID})); err != nil {
+				return err
+			}
+		}
+	}
+	s.moved = true
+	return phase.RemoveFinalizer(ctx, r.Client, &s.workspace, v1alpha1.FinalizerWorkspace)
+}
+
+// succeed ends the delete build.
+func (r *Reconciler) succeed(ctx context.Context, b *v1alpha1.WorkspaceBuild, s *scope) error {
+	after := b.DeepCopy()
+	status := &after.Status
+	started, at := s.workspace.Status.Deletion.StartedAt, metav1.NewTime(s.now.Truncate(time.Second))
+	status.Job = &v1alpha1.Job{Phase: v1alpha1.JobSucceeded, StartedAt: &started, CompletedAt: &at}
+	status.ObservedGeneration = after.Generation
+	status.Took = at.Sub(started.Time).Round(time.Second).String()
+	status.Conditions = phase.Conclude(status.Conditions, after.Generation, nil,
+		phase.Ready{Reason: v1alpha1.ReasonSucceeded, Message: "the workspace was deleted"}, s.now)
+	if _, err := phase.ApplyStatus(ctx, r.Client, b, after); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	return r.record(ctx, after)
+}

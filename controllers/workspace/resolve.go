@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workspace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/controllers/phase"
+	"github.com/berth-dev/berth/internal/authz"
+	"github.com/berth-dev/berth/internal/fault"
+	"github.com/berth-dev/berth/internal/ledger"
+	"github.com/berth-dev/berth/internal/parameters"
+	"github.com/berth-dev/berth/internal/policy"
+)
+
+// mostNames is how many names a message lists.
+const mostNames = 10
+
+// resolve works out what a start would take now, and what stands against it. What it refuses ends no pass by itself:
+// a workspace that runs, or is to stop, needs none of it.
+func (r *Reconciler) resolve(ctx context.Context, s *scope) error {
+	owner, err := r.owner(ctx, s)
+	if err == nil {
+		s.template, err = r.ofName(ctx, s)
+	}
+	var version *v1alpha1.TemplateVersion
+	if err == nil {
+		version, err = r.next(ctx, s)
+	}
+	if err == nil {
+		s.start, err = resolution(s, owner, version)
+	}
+	s.refusal = err
+	f, refused := fault.As(err)
+	var wait *phase.Waiting
+	switch {
+	case err == nil || errors.As(err, &wait):
+	case !refused:
+		return err
+	case f.Reason == v1alpha1.ReasonOwnerSuspended || s.fitsHeld(owner, f):
+	default:
+		s.wrong = err
+	}
+	return nil
+}
+
+// heldVersion reads the version of the accepted build.
+func (r *Reconciler) heldVersion(ctx context.Context, s *scope) error {
+	if s.organization == nil || s.accepted == nil || s.accepted.Spec.VersionRef == nil {
+		return nil
+	}
+	ref := s.accepted.Spec.VersionRef
+	var version v1alpha1.TemplateVersion
+	err := r.Get(ctx, client.ObjectKey{Namespace: s.organization.Name, Name: string(ref.Name)}, &version)
+	if err == nil && version.UID == ref.UID {
+		s.version = &version
+	}
+	return client.IgnoreNotFound(err)
+}
+
+// owner reads the User whose workspace it is.
+func (r *Reconciler) owner(ctx context.Context, s *scope) (*v1alpha1.User, error) {
+	name := string(s.workspace.Spec.Owner.User)
+	var owner v1alpha1.User
+	err := r.Get(ctx, client.ObjectKey{Name: name}, &owner)
+	if !apierrors.IsNotFound(err) {
+		return &owner, err
+	}
+	var users v1alpha1.UserList
+	if err := r.List(ctx, &users); err != nil {
+		return nil, err
+	}
+	var known []string
+	for _, u := range users.Items {
+		known = append(known, u.Name)
+	}
+	detail := fmt.Sprintf("no User %q", name)
+	if near := fault.Nearest(name, known); near != "" {
+		detail += fmt.Sprintf("; did you mean %q?", near)
+	}
+	return nil, fault.On("spec.owner.user", "%s", detail).Because(v1alpha1.ReasonOwnerMissing)
+}
+
+// ofName reads the Template that the workspace names, or says which there are.
+func (r *Reconciler) ofName(ctx context.Context, s *scope) (*v1alpha1.Template, error) {
+	name := string(s.workspace.Spec.TemplateRef.Name)
+	var template v1alpha1.Template
+	err := r.Get(ctx, client.ObjectKey{Namespace: s.organization.Name, Name: name}, &template)
+	if !apierrors.IsNotFound(err) {
+		return &template, err
+	}
+	var templates v1alpha1.TemplateList
+	if err := r.List(ctx, &templates, client.InNamespace(s.organization.Name)); err != nil {
+		return nil, err
+	}
+	var known []string
+	for _, t := range templates.Items {
+		known = append(known, t.Name)
+	}
+	slices.Sort(known)
+	detail := fmt.Sprintf("no Template %q in %s", name, s.organization.Name)
+	if near := fault.Nearest(name, known); near != "" {
+		detail += fmt.Sprintf("; did you mean %q?", near)
+	}
+	switch {
+	case len(known) == 0:
+		detail += "; there is none yet"
+	case len(known) > mostNames:
+		detail += fmt.Sprintf(". There are: %s and %d more", strings.Join(known[:mostNames], ", "), len(known)-mostNames)
+	default:
+		detail += ". There are: " + strings.Join(known, ", ")
+	}
+	return nil, fault.On("spec.templateRef.name", "%s", detail).Because(v1alpha1.ReasonTemplateMissing)
+}
+
+// next reads the version that the next start takes: the one that the manifest names, else, where updates are manual,
+// that of the last build, else the template's active one.
+func (r *Reconciler) next(ctx context.Context, s *scope) (*v1alpha1.TemplateVersion, error) {
+	path, name, uid := "spec.templateRef.name", "", ""
+	switch active := s.template.Status.ActiveVersion; {
+	case s.workspace.Spec.VersionRef != nil:
+		path, name = "spec.versionRef.name", string(s.workspace.Spec.VersionRef.Name)
+	case s.workspace.Spec.Updates == v1alpha1.UpdatesManual && s.version != nil && !s.template.Spec.RequireActiveVersion:
+		return s.version, nil
+	case active == nil:
+		return nil, notReady(s.template)
+	default:
+		name, uid = string(active.Name), string(active.UID)
+	}
+	var version v1alpha1.TemplateVersion
+	err := r.Get(ctx, client.ObjectKey{Namespace: s.organization.Name, Name: name}, &version)
+	switch {
+	case apierrors.IsNotFound(err) || err == nil && uid != "" && string(version.UID) != uid:
+		return nil, fault.On(path, "no TemplateVersion %q in %s", name, s.organization.Name).Because(v1alpha1.ReasonTemplateNotReady)
+	case err != nil:
+		return nil, err
+	case version.Spec.TemplateRef == nil || string(version.Spec.TemplateRef.Name) != s.template.Name:
+		return nil, fault.On(path, "TemplateVersion %q is not one of template %s", name, s.template.Name).Because(v1alpha1.ReasonTemplateNotReady)
+	case version.Status.Job == nil || !version.Status.Job.Phase.Ended():
+		return nil, phase.Wait(0, v1alpha1.ReasonTemplateNotReady, "version %s is still being checked", name)
+	}
+	return &version, nil
+}
+
+// notReady is why a template has no version yet: it is being checked, or it is wrong.
+func notReady(t *v1alpha1.Template) error {
+	ready := meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionReady)
+	stalled := meta.IsStatusConditionTrue(t.Status.Conditions, v1alpha1.ConditionStalled)
+	if ready == nil || !stalled || t.Status.ObservedGeneration != t.Generation {
+		return phase.Wait(0, v1alpha1.ReasonTemplateNotReady, "the first version of template %s is being checked", t.Name)
+	}
+	return fault.On("spec.templateRef.name", "template %s has no version that could be built: %s", t.Name, ready.Message).
+		Because(v1alpha1.ReasonTemplateNotReady)
+}
+
+// resolution checks the start and gives what it takes. The access list is not asked: who wrote the manifest is not known
+// here, and may have been an administrator; admission and the API server judge the person.
+func resolution(s *scope, owner *v1alpha1.User, version *v1alpha1.TemplateVersion) (*ledger.Resolution, error) {
+	resolved, err := policy.MayStart(policy.Start{
+		Workspace: &s.workspace,
+		New:       s.workspace.Status.Build == nil && len(s.builds) == 0,
+		Owner:     owner,
+		Rights:    authz.Subject{User: ledger.System, Roles: []v1alpha1.SiteRole{v1alpha1.SiteRoleOwner}},
+		Template:  s.template,
+		Version:   version,
+		Given:     s.workspace.Spec.Parameters,
+		Previous:  s.previous(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	hash, err := parameters.Hash(version.UID, resolved)
+	if err != nil {
+		return nil, err
+	}
+	return &ledger.Resolution{
+		Version:    &v1alpha1.UIDReference{Name: v1alpha1.ObjectName(version.Name), UID: version.UID},
+		Parameters: &v1alpha1.BuildParameters{Values: resolved.Values, Ephemeral: resolved.Ephemeral},
+		Hash:       hash,
+	}, nil
+}
+
+// previous are the lasting parameters of the last start.
+func (s *scope) previous() map[string]v1alpha1.Value {
+	var last *v1alpha1.WorkspaceBuild
+	for _, b := range s.builds {
+		started := b.Spec.Transition == v1alpha1.TransitionStart && b.Spec.Parameters != nil && ledger.Outcome(b) == v1alpha1.JobSucceeded
+		if started && (last == nil || b.Spec.Number > last.Spec.Number) {
+			last = b
+		}
+	}
+	if last == nil {
+		return nil
+	}
+	return last.Spec.Parameters.Values
+}
+
+// fitsHeld tells whether only a newer version refuses the parameters: the manifest is right for what runs, and the
+// refusal waits for the next start.
+func (s *scope) fitsHeld(owner *v1alpha1.User, f *fault.Error) bool {
+	if f.Reason != v1alpha1.ReasonParameterRefused || owner == nil || s.version == nil || s.template == nil {
+		return false
+	}
+	_, err := resolution(s, owner, s.version)
+	return err == nil
+}

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workspace_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	clocktesting "k8s.io/utils/clock/testing"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/controllers/workspace"
+	"github.com/berth-dev/berth/controllers/workspacebuild"
+	"github.com/berth-dev/berth/internal/render"
+	. "github.com/berth-dev/berth/internal/testing/cluster"
+	"github.com/berth-dev/berth/internal/testing/given"
+)
+
+var env *Cluster
+
+func TestWorkspace(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "Workspace")
+}
+
+var _ = BeforeSuite(func() {
+	var err error
+	env, err = Start()
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(env.Stop)
+})
+
+// world is an organization with one template, a user, and both controllers; the spec plays kubelet and collector.
+type world struct {
+	*Journal
+	org      string
+	user     string
+	clock    *clocktesting.FakePassiveClock
+	said     *Events
+	decides  *workspace.Reconciler
+	acts     *workspacebuild.Reconciler
+	sweeps   *workspace.Sweep
+	template *v1alpha1.Template
+}
+
+// found makes a world. The client is what its controllers read and write through.
+func found(ctx context.Context, c client.WithWatch) *world {
+	GinkgoHelper()
+	org, err := env.Organization(ctx, "team-")
+	Expect(err).NotTo(HaveOccurred())
+	w := &world{
+		Journal: NewJournal(c), org: org, user: "u" + org,
+		clock: clocktesting.NewFakePassiveClock(time.Now().Truncate(time.Second)), said: &Events{},
+	}
+	w.decides = &workspace.Reconciler{Client: w.Journal, Live: w.Journal, Clock: w.clock, Events: w.said, AgentImage: "registry.example/berth:1"}
+	w.acts = &workspacebuild.Reconciler{
+		Client: w.Journal, Live: w.Journal, Clock: w.clock, Worker: "manager-0",
+		Platform: render.Platform{AgentImage: "registry.example/berth:1"},
+	}
+	w.sweeps = &workspace.Sweep{Client: w.Journal, Live: w.Journal, Clock: w.clock, Events: w.said}
+	create(ctx, given.User(w.user))
+	create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: org, Name: "berth-workspace"}})
+	w.template = w.newTemplate(ctx, "go")
+	return w
+}
+
+// newTemplate makes a template and its first version, checked and active, as their controller leaves them.
+func (w *world) newTemplate(ctx context.Context, name string, change ...func(*v1alpha1.Template)) *v1alpha1.Template {
+	GinkgoHelper()
+	t := given.Template(w.org, name, change...)
+	create(ctx, t)
+	w.promote(ctx, t, name+"-1", t.Spec.Content)
+	return t
+}
+
+// promote makes a version of the template, checked, and the active one.
+func (w *world) promote(ctx context.Context, t *v1alpha1.Template, name string, content *v1alpha1.TemplateContent) *v1alpha1.TemplateVersion {
+	GinkgoHelper()
+	v := given.TemplateVersion(w.org, name, t.Name, func(v *v1alpha1.TemplateVersion) { v.Spec.Content = *content.DeepCopy() })
+	create(ctx, v)
+	v.Status.ObservedGeneration = v.Generation
+	v.Status.Job = &v1alpha1.Job{Phase: v1alpha1.JobSucceeded}
+	Expect(env.Client.Status().Update(ctx, v)).To(Succeed())
+	read(ctx, t)
+	t.Status.ObservedGeneration = t.Generation
+	t.Status.ActiveVersion = &v1alpha1.UIDReference{Name: v1alpha1.ObjectName(v.Name), UID: v.UID}
+	Expect(env.Client.Status().Update(ctx, t)).To(Succeed())
+	return v
+}
+
+// workspace makes a workspace of the world's template.
+func (w *world) workspace(ctx context.Context, name string, change ...func(*v1alpha1.Workspace)) *v1alpha1.Workspace {
+	GinkgoHelper()
+	ws := given.Workspace(w.org, name, w.user, w.template.Name, change...)
+	create(ctx, ws)
+	return ws
+}
+
+// settle runs both controllers until neither writes, as a manager does by its watches. It plays no kubelet.
+func (w *world) settle(ctx context.Context, ws *v1alpha1.Workspace) {
+	GinkgoHelper()
+	w.pass(ctx, ws)
+	w.invariants(ctx, ws)
+}
+
+func (w *world) pass(ctx context.Context, ws *v1alpha1.Workspace) {
+	GinkgoHelper()
+	for range 40 {
+		before := len(w.Writes())
+		w.step(ctx, ws)
+		if len(w.Writes()) == before {
+			return
+		}
+	}
+	Fail(fmt.Sprintf("%s does not come to rest: %v", ws.Name, w.Writes()))
+}
+
+// step is one pass of each controller.
+func (w *world) step(ctx context.Context, ws *v1alpha1.Workspace) {
+	GinkgoHelper()
+	_, err := w.decides.Reconcile(ctx, request(ws))
+	Expect(err).NotTo(HaveOccurred())
+	for _, b := range w.builds(ctx, ws) {
+		_, err = w.acts.Reconcile(ctx, request(b))
+		Expect(err).NotTo(HaveOccurred())
+	}
+}
+
+// invariants hold of a workspace at rest and of its builds.
+func (w *world) invariants(ctx context.Context, ws *v1alpha1.Workspace) {
+	GinkgoHelper()
+	if !read(ctx, ws) {
+		return
+	}
+	Expect(Invariants(ws, env.Scheme)).To(Succeed())
+	for _, b := range w.builds(ctx, ws) {
+		if len(b.Status.Conditions) > 0 {
+			Expect(Invariants(b, env.Scheme)).To(Succeed())
+		}
+	}
+}
+
+// run settles the workspace, has its pod become ready as a kubelet would, and settles it again.
+func (w *world) run(ctx context.Context, ws *v1alpha1.Workspace) *corev1.Pod {
+	GinkgoHelper()
+	w.settle(ctx, ws)
+	pod := w.pod(ctx, ws)
+	w.becomes(ctx, pod, running)
+	w.settle(ctx, ws)
+	return pod
+}
+
+// builds are the workspace's builds by number.
+func (w *world) builds(ctx context.Context, ws *v1alpha1.Workspace) []*v1alpha1.WorkspaceBuild {
+	GinkgoHelper()
+	var list v1alpha1.WorkspaceBuildList
+	Expect(env.Client.List(ctx, &list, client.InNamespace(ws.Namespace))).To(Succeed())
+	var own []*v1alpha1.WorkspaceBuild
+	for i := range list.Items {
+		if list.Items[i].Spec.WorkspaceRef.UID == ws.UID {
+			own = append(own, &list.Items[i])
+		}
+	}
+	slices.SortFunc(own, func(a, b *v1alpha1.WorkspaceBuild) int { return int(a.Spec.Number - b.Spec.Number) })
+	return own
+}
+
+// ledger is the workspace's builds in short: "1 Start Succeeded".
+func (w *world) ledger(ctx context.Context, ws *v1alpha1.Workspace) []string {
+	GinkgoHelper()
+	var lines []string
+	for _, b := range w.builds(ctx, ws) {
+		transition := string(b.Spec.Transition)
+		if b.Spec.Restart {
+			transition = "Restart"
+		}
+		lines = append(lines, fmt.Sprintf("%d %s %s", b.Spec.Number, transition, b.Phase()))
+	}
+	return lines
+}
+
+// pods are the names of the pods in the workspace's namespace that carry its id.
+func (w *world) pods(ctx context.Context, ws *v1alpha1.Workspace) []corev1.Pod {
+	GinkgoHelper()
+	var list corev1.PodList
+	Expect(env.Client.List(ctx, &list, client.InNamespace(ws.Namespace), client.MatchingLabels{v1alpha1.LabelID: id(ws)})).To(Succeed())
+	return list.Items
+}
+
+// pod is the workspace's only pod.
+func (w *world) pod(ctx context.Context, ws *v1alpha1.Workspace) *corev1.Pod {
+	GinkgoHelper()
+	pods := w.pods(ctx, ws)
+	Expect(pods).To(HaveLen(1))
+	return &pods[0]
+}
+
+func (w *world) claims(ctx context.Context, ws *v1alpha1.Workspace) []corev1.PersistentVolumeClaim {
+	GinkgoHelper()
+	var list corev1.PersistentVolumeClaimList
+	Expect(env.Client.List(ctx, &list, client.InNamespace(ws.Namespace), client.MatchingLabels{v1alpha1.LabelID: id(ws)})).To(Succeed())
+	return list.Items
+}
+
+// becomes writes a pod's status as a kubelet would.
+func (w *world) becomes(ctx context.Context, pod *corev1.Pod, change func(*corev1.Pod)) {
+	GinkgoHelper()
+	if pod.Spec.NodeName == "" {
+		binding := &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Name: pod.Name, Namespace: pod.Namespace}, Target: corev1.ObjectReference{Kind: "Node", Name: "n4"}}
+		Expect(env.Client.SubResource("binding").Create(ctx, pod, binding)).To(Succeed())
+	}
+	read(ctx, pod)
+	change(pod)
+	Expect(env.Client.Status().Update(ctx, pod)).To(Succeed())
+}
+
+// running has every container of a pod run and be ready.
+func running(pod *corev1.Pod) {
+	pod.Status.Phase, pod.Status.PodIP = corev1.PodRunning, "10.0.0.7"
+	pod.Status.ContainerStatuses = nil
+	for _, c := range pod.Spec.Containers {
+		pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, corev1.ContainerStatus{
+			Name: c.Name, Image: c.Image, Ready: true,
+			State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.Now()}},
+		})
+	}
+}
+
+// ends has the kubelet finish with every pod of the workspace that is being deleted.
+func (w *world) ends(ctx context.Context, ws *v1alpha1.Workspace) {
+	GinkgoHelper()
+	for _, p := range w.pods(ctx, ws) {
+		if p.DeletionTimestamp != nil {
+			w.kill(ctx, &p)
+		}
+	}
+}
+
+// kill removes a pod at once.
+func (w *world) kill(ctx context.Context, pod *corev1.Pod) {
+	GinkgoHelper()
+	Expect(client.IgnoreNotFound(env.Client.Delete(ctx, pod, client.GracePeriodSeconds(0)))).To(Succeed())
+}
+
+// asks edits the workspace's request, as a person does.
+func (w *world) asks(ctx context.Context, ws *v1alpha1.Workspace, transition v1alpha1.RequestTransition) {
+	GinkgoHelper()
+	w.clock.SetTime(w.clock.Now().Add(time.Second))
+	edit(ctx, ws, fmt.Sprintf(`{"spec":{"request":{"transition":%q,"at":%q}}}`, transition, w.clock.Now().UTC().Format(time.RFC3339)))
+}
+
+// passes lets time go by.
+func (w *world) passes(d time.Duration) { w.clock.SetTime(w.clock.Now().Add(d)) }
+
+func edit(ctx context.Context, o client.Object, patch string) {
+	GinkgoHelper()
+	Expect(env.Client.Patch(ctx, o, client.RawPatch(types.MergePatchType, []byte(patch)))).To(Succeed())
+}
+
+func create(ctx context.Context, o client.Object) {
+	GinkgoHelper()
+	Expect(env.Client.Create(ctx, o)).To(Succeed())
+}
+
+// read fetches o anew and tells whether it is there.
+func read(ctx context.Context, o client.Object) bool {
+	GinkgoHelper()
+	err := env.Client.Get(ctx, client.ObjectKeyFromObject(o), o)
+	Expect(client.IgnoreNotFound(err)).To(Succeed())
+	return err == nil
+}
+
+func request(o client.Object) ctrl.Request {
+	return reconcile.Request{NamespacedName: client.ObjectKeyFromObject(o)}
+}
+
+func id(ws *v1alpha1.Workspace) string {
+	if ws.Spec.ID != "" {
+		return string(ws.Spec.ID)
+	}
+	return string(ws.UID)
+}
+
+func number(n int64) string { return strconv.FormatInt(n, 10) }

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workspace
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/controllers/phase"
+	"github.com/berth-dev/berth/internal/index"
+)
+
+// Setup has the manager call the reconciler whenever something that it depends on changes.
+func (r *Reconciler) Setup(mgr ctrl.Manager) error {
+	workspaces := func() client.ObjectList { return &v1alpha1.WorkspaceList{} }
+	return ctrl.NewControllerManagedBy(mgr).
+		For(&v1alpha1.Workspace{}).
+		Watches(&v1alpha1.Workspace{}, phase.Rematch(mgr.GetClient(), workspaces, index.ID, index.OwnerName),
+			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.WorkspaceBuild{}, handler.EnqueueRequestsFromMapFunc(ofBuild)).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(ofOwned)).
+		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(ofOwned)).
+		Watches(&v1alpha1.Template{}, handler.EnqueueRequestsFromMapFunc(r.ofTemplate), builder.WithPredicates(templateMatters())).
+		Watches(&v1alpha1.User{}, handler.EnqueueRequestsFromMapFunc(r.ofUser), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.ofOrganization),
+			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace)).
+		Complete(r)
+}
+
+func ofBuild(_ context.Context, o client.Object) []reconcile.Request {
+	b, ok := o.(*v1alpha1.WorkspaceBuild)
+	if !ok {
+		return nil
+	}
+	return named(b.Namespace, string(b.Spec.WorkspaceRef.Name))
+}
+
+// ofOwned names the workspace of a pod or claim. What somebody wrote there only leads to a pass that finds nothing to do.
+func ofOwned(_ context.Context, o client.Object) []reconcile.Request {
+	name := o.GetAnnotations()[v1alpha1.AnnotationWorkspace]
+	for _, ref := range o.GetOwnerReferences() {
+		if ref.Kind == "Workspace" && ref.APIVersion == v1alpha1.GroupVersion.String() {
+			name = ref.Name
+		}
+	}
+	if name == "" {
+		return nil
+	}
+	return named(o.GetNamespace(), name)
+}
+
+func named(namespace, name string) []reconcile.Request {
+	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: namespace, Name: name}}}
+}
+
+// ofTemplate names the workspaces of a template, in every namespace of its organization.
+func (r *Reconciler) ofTemplate(ctx context.Context, o client.Object) []reconcile.Request {
+	all := phase.Requests(ctx, r, &v1alpha1.WorkspaceList{}, client.MatchingFields{index.Template: o.GetName()})
+	var requests []reconcile.Request
+	for _, request := range all {
+		var namespace corev1.Namespace
+		if r.Get(ctx, client.ObjectKey{Name: request.Namespace}, &namespace) == nil &&
+			namespace.Labels[v1alpha1.LabelOrganization] == o.GetNamespace() {
+			requests = append(requests, request)
+		}
+	}
+	return requests
+}
+
+func (r *Reconciler) ofUser(ctx context.Context, o client.Object) []reconcile.Request {
+	return phase.Requests(ctx, r, &v1alpha1.WorkspaceList{}, client.MatchingFields{index.Owner: o.GetName()})
+}
+
+// ofOrganization names what stands in the organization's home, the namespace of its name; further namespaces tell their
+// change themselves.
+func (r *Reconciler) ofOrganization(ctx context.Context, o client.Object) []reconcile.Request {
+	return phase.Requests(ctx, r, &v1alpha1.WorkspaceList{}, client.InNamespace(o.GetName()))
+}
+
+func (r *Reconciler) ofNamespace(ctx context.Context, o client.Object) []reconcile.Request {
+	return phase.Requests(ctx, r, &v1alpha1.WorkspaceList{}, client.InNamespace(o.GetName()))
+}
+
+// templateMatters passes only changes of a template that a workspace's next start depends on; its counts are none.
+func templateMatters() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		was, ok := e.ObjectOld.(*v1alpha1.Template)
+		is, also := e.ObjectNew.(*v1alpha1.Template)
+		if !ok || !also {
+			return true
+		}
+		return was.Generation != is.Generation ||
+			!equality.Semantic.DeepEqual(was.Status.ActiveVersion, is.Status.ActiveVersion) ||
+			meta.IsStatusConditionTrue(was.Status.Conditions, v1alpha1.ConditionStalled) !=
+				meta.IsStatusConditionTrue(is.Status.Conditions, v1alpha1.ConditionStalled)
+	}}
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workspacebuild
+
+import (
+	"context"
+	"errors"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/controllers/phase"
+	"github.com/berth-dev/berth/internal/fault"
+	"github.com/berth-dev/berth/internal/index"
+	"github.com/berth-dev/berth/internal/ledger"
+	"github.com/berth-dev/berth/internal/podstate"
+)
+
+// observe reads what the build is about: its version, and the workspace's pods and claims.
+func (r *Reconciler) observe(ctx context.Context, s *scope) error {
+	ours := []client.ListOption{client.InNamespace(s.workspace.Namespace), client.MatchingLabels{v1alpha1.LabelID: ledger.ID(&s.workspace)}}
+	var pods corev1.PodList
+	if err := r.List(ctx, &pods, ours...); err != nil {
+		return err
+	}
+	for _, p := range pods.Items {
+		if ledger.OwnsPod(&s.workspace, &p) {
+			s.pods = append(s.pods, p)
+		}
+	}
+	var claims corev1.PersistentVolumeClaimList
+	if err := r.List(ctx, &claims, ours...); err != nil {
+		return err
+	}
+	for _, c := range claims.Items {
+		if ledger.OwnsClaim(&s.workspace, &c) {
+			s.claims = append(s.claims, c)
+		}
+	}
+	return r.observeVersion(ctx, s)
+}
+
+// observeVersion reads the build's version and its template. Where they are gone, or the namespace belongs to no
+// organization any more, a pod that runs goes on and can be stopped, and none is made.
+func (r *Reconciler) observeVersion(ctx context.Context, s *scope) error {
+	ref := s.build.Spec.VersionRef
+	if ref == nil {
+		return nil
+	}
+	s.organization, s.outside = phase.Organization(ctx, r, &s.workspace, "Workspace")
+	if s.outside != nil {
+		return unlessRefused(s.outside)
+	}
+	var version v1alpha1.TemplateVersion
+	err := r.Get(ctx, client.ObjectKey{Namespace: s.organization.Name, Name: string(ref.Name)}, &version)
+	if client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	if err == nil && version.UID == ref.UID {
+		s.version = &version
+	}
+	var template v1alpha1.Template
+	err = r.Get(ctx, client.ObjectKey{Namespace: s.organization.Name, Name: string(s.workspace.Spec.TemplateRef.Name)}, &template)
+	if err == nil {
+		s.template = &template
+	}
+	return client.IgnoreNotFound(err)
+}
+
+// unlessRefused gives back an error of the cluster; that a rule refuses or has one wait matters only where something is
+// to be made.
+func unlessRefused(err error) error {
+	var wait *phase.Waiting
+	if _, ok := fault.As(err); ok || errors.As(err, &wait) {
+		return nil
+	}
+	return err
+}
+
+// kept are the claims that a stopped workspace keeps, as the last start showed them.
+func (r *Reconciler) kept(ctx context.Context, s *scope) error {
+	var builds v1alpha1.WorkspaceBuildList
+	err := r.List(ctx, &builds, client.InNamespace(s.build.Namespace), client.MatchingFields{index.Workspace: string(s.workspace.UID)})
+	if err != nil {
+		return err
+	}
+	var last *v1alpha1.WorkspaceBuild
+	for i := range builds.Items {
+		b := &builds.Items[i]
+		if b.Spec.Transition == v1alpha1.TransitionStart && len(b.Status.Resources) > 0 && (last == nil || b.Spec.Number > last.Spec.Number) {
+			last = b
+		}
+	}
+	for _, c := range s.claims {
+		resource := v1alpha1.BuildResource{Kind: "PersistentVolumeClaim", Name: c.Labels[v1alpha1.LabelVolume]}
+		if last != nil {
+			for _, was := range last.Status.Resources {
+				if was.Kind == resource.Kind && was.Name == resource.Name {
+					resource = was
+				}
+			}
+		}
+		s.resources = append(s.resources, resource)
+	}
+	return nil
+}
+
+// look fills in how a pod fares. The events about it are read, live and for that pod alone, only while nothing else can
+// tell why it does not go on.
+func (r *Reconciler) look(ctx context.Context, s *scope, pod *corev1.Pod) error {
+	var events corev1.EventList
+	if podstate.NeedsEvents(pod) {
+		about := fields.OneTermEqualSelector("involvedObject.uid", string(pod.UID))
+		if err := r.Live.List(ctx, &events, client.InNamespace(pod.Namespace), client.MatchingFieldsSelector{Selector: about}); err != nil {
+			return err
+		}
+	}
+	source := podstate.Source{AgentImage: r.Platform.AgentImage}
+	if s.version != nil {
+		source.Version, source.Content = s.version.Name, &s.version.Spec.Content
+	}
+	state := podstate.Of(pod, s.claims, events.Items, source, s.now)
+	s.state = &state
+	return nil
+}

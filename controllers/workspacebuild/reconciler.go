@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package workspacebuild holds the cluster to the build that a workspace has accepted: it makes the claims and the pod
+// of a start, ends the pod for a stop, and brings back a pod that was deleted or evicted. It owns the status of the
+// accepted build.
+//
+// It decides no transition: which build is accepted, what becomes of the others, and the whole of a deletion are package
+// workspace's. It never deletes a claim, and never a living pod of the accepted build.
+package workspacebuild
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/controllers/phase"
+	"github.com/berth-dev/berth/internal/ledger"
+	"github.com/berth-dev/berth/internal/podstate"
+	"github.com/berth-dev/berth/internal/render"
+)
+
+// +kubebuilder:rbac:groups=berth.dev,resources=workspacebuilds,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=berth.dev,resources=workspacebuilds/status,verbs=patch
+// +kubebuilder:rbac:groups=berth.dev,resources=workspaces;templates;templateversions;organizations;users,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=get;list;watch;create;patch
+
+// Reconciler holds the cluster to accepted builds.
+type Reconciler struct {
+	// Client reads from a cache that holds the pods and claims that are ours.
+	client.Client
+	// Live reads past the cache: what must be known before a pod is made, and what is not ours.
+	Live client.Reader
+	// Clock tells the time of jobs and conditions.
+	Clock clock.PassiveClock
+	// Platform is what the installation adds to every pod.
+	Platform render.Platform
+	// Worker names this replica in a build's job.
+	Worker string
+}
+
+// scope is what one pass knows.
+type scope struct {
+	now       time.Time
+	build     v1alpha1.WorkspaceBuild
+	workspace v1alpha1.Workspace
+	// version is the build's, and template the version's; nil when they are gone.
+	version  *v1alpha1.TemplateVersion
+	template *v1alpha1.Template
+	// organization is where the workspace belongs; where it belongs to none, outside says so.
+	organization *v1alpha1.Organization
+	outside      error
+	// pods and claims are the workspace's own.
+	pods   []corev1.Pod
+	claims []corev1.PersistentVolumeClaim
+
+	// workload is what the build renders to, once it was needed.
+	workload *render.Workload
+	// resources are what the build leaves; nil when this pass did not work them out.
+	resources []v1alpha1.BuildResource
+	// stage is which half of a restart the pass found the build in.
+	stage v1alpha1.BuildStage
+	// state is how the build's pod fares; nil when it has none.
+	state *podstate.State
+	// stale is true when the build turned out to be no longer the accepted one: nothing is to be written.
+	stale bool
+}
+
+// Setup has the manager call the reconciler whenever something that it depends on changes.
+func (r *Reconciler) Setup(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		For(&v1alpha1.WorkspaceBuild{}).
+		Watches(&v1alpha1.Workspace{}, handler.EnqueueRequestsFromMapFunc(acceptedOf), builder.WithPredicates(ledgerMoved())).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(r.holds)).
+		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(r.holds)).
+		Complete(r)
+}
+
+// acceptedOf names the build that a workspace is held to.
+func acceptedOf(_ context.Context, o client.Object) []reconcile.Request {
+	w, ok := o.(*v1alpha1.Workspace)
+	if !ok || w.Status.Build == nil {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: w.Namespace, Name: string(w.Status.Build.Name)}}}
+}
+
+// holds names the build that the workspace of a pod or claim is held to.
+func (r *Reconciler) holds(ctx context.Context, o client.Object) []reconcile.Request {
+	var w v1alpha1.Workspace
+	key := client.ObjectKey{Namespace: o.GetNamespace(), Name: o.GetAnnotations()[v1alpha1.AnnotationWorkspace]}
+	for _, ref := range o.GetOwnerReferences() {
+		if ref.Kind == "Workspace" && ref.APIVersion == v1alpha1.GroupVersion.String() {
+			key.Name = ref.Name
+		}
+	}
+	if key.Name == "" || r.Get(ctx, key, &w) != nil {
+		return nil
+	}
+	return acceptedOf(ctx, &w)
+}
+
+// ledgerMoved passes only changes of a workspace after which its build may be held otherwise.
+func ledgerMoved() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		was, ok := e.ObjectOld.(*v1alpha1.Workspace)
+		is, also := e.ObjectNew.(*v1alpha1.Workspace)
+		return !ok || !also || was.DeletionTimestamp.IsZero() != is.DeletionTimestamp.IsZero() ||
+			!equality.Semantic.DeepEqual(was.Status.Build, is.Status.Build) ||
+			!equality.Semantic.DeepEqual(was.Status.Schedule, is.Status.Schedule)
+	}}
+}
+
+// Reconcile brings the accepted build a step nearer to its end, and keeps what it has made. It remembers nothing between
+// calls.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	s := &scope{now: r.Clock.Now()}
+	if err := r.Get(ctx, req.NamespacedName, &s.build); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	key := client.ObjectKey{Namespace: req.Namespace, Name: string(s.build.Spec.WorkspaceRef.Name)}
+	if err := r.Get(ctx, key, &s.workspace); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !s.holds() {
+		return ctrl.Result{}, nil
+	}
+	outcome := phase.Run(ctx, s, r.observe, r.act)
+	if s.stale {
+		return phase.Result(outcome)
+	}
+	after := conclude(s, outcome, r.Worker)
+	if _, err := phase.ApplyStatus(ctx, r.Client, &s.build, after); err != nil {
+		return ctrl.Result{}, errors.Join(outcome, err)
+	}
+	if err := r.record(ctx, after); err != nil {
+		return ctrl.Result{}, err
+	}
+	return phase.At(s.again(after), outcome)
+}
+
+// holds tells whether the build is the one that its workspace is held to. A workspace that is being deleted is held to
+// none.
+func (s *scope) holds() bool {
+	return ledger.IsAccepted(&s.workspace, &s.build) && s.build.DeletionTimestamp == nil &&
+		s.workspace.DeletionTimestamp == nil && s.build.Spec.Transition != v1alpha1.TransitionDelete
+}
+
+// record writes the outcome of a build beside its status, which a restore drops.
+func (r *Reconciler) record(ctx context.Context, build *v1alpha1.WorkspaceBuild) error {
+	outcome := build.Phase()
+	if !outcome.Ended() || build.Annotations[v1alpha1.AnnotationOutcome] == string(outcome) {
+		return nil
+	}
+	return client.IgnoreNotFound(phase.MergePatch(ctx, r.Client, build, map[string]any{"metadata": map[string]any{
+		"uid": build.UID, "annotations": map[string]any{v1alpha1.AnnotationOutcome: string(outcome)},
+	}}))
+}
+
+// again is when time alone may change what is to be done; zero when it can't.
+func (s *scope) again(after *v1alpha1.WorkspaceBuild) time.Duration {
+	var d time.Duration
+	if s.state != nil {
+		d = s.state.Recheck
+	}
+	if deadline := s.startDeadline(); !after.Phase().Ended() && !deadline.IsZero() {
+		left := max(deadline.Sub(s.now), time.Second)
+		if d == 0 || left < d {
+			d = left
+		}
+	}
+	return d
+}
+
+// startDeadline is when the start has failed; the zero time for any other transition.
+func (s *scope) startDeadline() time.Time {
+	schedule := s.workspace.Status.Schedule
+	if s.build.Spec.Transition != v1alpha1.TransitionStart || schedule == nil || schedule.StartDeadline == nil {
+		return time.Time{}
+	}
+	return schedule.StartDeadline.Time
+}
+
+// number is the build's number as the label of its pod holds it.
+func (s *scope) number() string { return strconv.FormatInt(s.build.Spec.Number, 10) }

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ledger
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/berth-dev/berth/api/v1alpha1"
+)
+
+// System is the initiator's name of what the manager does by itself, and of a manifest whose author is unknown.
+const System = "system"
+
+// Name is the metadata.name of a workspace's build. Both processes use it, so that etcd refuses the second of a number.
+func Name(workspace string, number int64) string { return fmt.Sprintf("%s-%d", workspace, number) }
+
+// Next is the number of a workspace's next build: one above the accepted one and above every build that is seen.
+func Next(w *v1alpha1.Workspace, builds []*v1alpha1.WorkspaceBuild) int64 {
+	highest := acceptedNumber(w)
+	for _, b := range builds {
+		highest = max(highest, b.Spec.Number)
+	}
+	return highest + 1
+}
+
+// Outcome is how a build ended; empty while it has not. The annotation counts where the status was lost.
+func Outcome(b *v1alpha1.WorkspaceBuild) v1alpha1.JobPhase {
+	if p := b.Phase(); p.Ended() {
+		return p
+	}
+	if p := v1alpha1.JobPhase(b.Annotations[v1alpha1.AnnotationOutcome]); p.Ended() {
+		return p
+	}
+	return ""
+}
+
+// InProgress tells whether a build has not ended.
+func InProgress(b *v1alpha1.WorkspaceBuild) bool { return Outcome(b) == "" }
+
+// OfManager tells whether the manager made a build. What the API server makes carries the id of its call and whom it
+// acts for.
+func OfManager(b *v1alpha1.WorkspaceBuild) bool {
+	return b.Spec.RequestID == "" && b.Spec.Initiator.User == "" && b.Spec.Initiator.Name == System
+}
+
+// Accepted is the build that the workspace is held to; nil when none was accepted or it is gone.
+func Accepted(w *v1alpha1.Workspace, builds []*v1alpha1.WorkspaceBuild) *v1alpha1.WorkspaceBuild {
+	for _, b := range builds {
+		if IsAccepted(w, b) {
+			return b
+		}
+	}
+	return nil
+}
+
+// IsAccepted tells whether the workspace is held to the build: that very object, not one of its name or number.
+func IsAccepted(w *v1alpha1.Workspace, b *v1alpha1.WorkspaceBuild) bool {
+	return w.Status.Build != nil && w.Status.Build.UID == b.UID
+}
+
+// Superseded tells whether a build will never be acted upon, because one of its number or a later one was accepted.
+func Superseded(w *v1alpha1.Workspace, b *v1alpha1.WorkspaceBuild) bool {
+	return !IsAccepted(w, b) && b.Spec.Number <= acceptedNumber(w)
+}
+
+func acceptedNumber(w *v1alpha1.Workspace) int64 {
+	if w.Status.Build == nil {
+		return 0
+	}
+	return w.Status.Build.Number
+}
+
+// sorted gives the builds by number, lowest first.
+func sorted(builds []*v1alpha1.WorkspaceBuild) []*v1alpha1.WorkspaceBuild {
+	return slices.SortedFunc(slices.Values(builds), func(a, b *v1alpha1.WorkspaceBuild) int {
+		return cmp.Compare(a.Spec.Number, b.Spec.Number)
+	})
+}
+
+// Keep is how many builds of a workspace are kept.
+const Keep = 5
+
+// Prune gives the builds to remove, oldest first, so that Keep remain. The accepted one, the last start that succeeded,
+// the newest two and those in progress are never among them.
+func Prune(w *v1alpha1.Workspace, builds []*v1alpha1.WorkspaceBuild) []*v1alpha1.WorkspaceBuild {
+	byNumber := sorted(builds)
+	var lastStart *v1alpha1.WorkspaceBuild
+	for _, b := range byNumber {
+		if b.Spec.Transition == v1alpha1.TransitionStart && Outcome(b) == v1alpha1.JobSucceeded {
+			lastStart = b
+		}
+	}
+	var old []*v1alpha1.WorkspaceBuild
+	for i, b := range byNumber {
+		newest := i >= len(byNumber)-2
+		if len(byNumber)-len(old) > Keep && !newest && b != lastStart && !IsAccepted(w, b) && !InProgress(b) {
+			old = append(old, b)
+		}
+	}
+	return old
+}
