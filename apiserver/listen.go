@@ -51,7 +51,7 @@ func listen(o Options) (listeners, error) {
 	return l, nil
 }
 
-// close closes what is open. A server that has been shut has closed its own already.
+// close closes what is open. A server that has been shut has closed its own already, so the error tells nothing.
 func (l listeners) close() {
 	for _, one := range []net.Listener{l.https, l.http, l.probes} {
 		if one != nil {
@@ -59,6 +59,9 @@ func (l listeners) close() {
 		}
 	}
 }
+
+// doors are the listeners without the probes.
+func (l listeners) doors() listeners { return listeners{https: l.https, http: l.http} }
 
 // Addresses are where the server listens: both doors by TLS, the session door in plain, and the probes.
 func (s *Server) Addresses() (https, http, probes net.Addr) {

@@ -87,7 +87,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		return nil, fmt.Errorf("front proxy: %w", err)
 	}
 	s.keeper = &serving.Keeper{
-		Client: s.store.Client(), Live: s.store.Live(), Namespace: o.Namespace, Names: serving.Names(o.Service, o.Namespace),
+		Client: s.store.Live(), Namespace: o.Namespace, Names: serving.Names(o.Service, o.Namespace),
 		Now: time.Now, Failed: func(err error) { o.Log.Error("serving certificate", "error", err) },
 	}
 	keys := credentials.New(s.store.Client(), o.Namespace, time.Now)
@@ -130,7 +130,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	work.Go(func() error {
 		defer stop()
-		defer s.listeners.close()
+		defer s.listeners.doors().close()
 		if err := s.prepare(ctx, failed); err != nil || ctx.Err() != nil {
 			return err
 		}

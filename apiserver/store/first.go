@@ -197,11 +197,7 @@ func release(ctx context.Context, c *claims.Claims, holder claims.Holder, made [
 
 // claims are the deployment's claims, read live: the API server makes one in a lifetime.
 func (s *Store) claims() *claims.Claims {
-	through := struct {
-		client.Reader
-		client.Writer
-	}{s.live, s.client}
-	return &claims.Claims{Client: through, Live: s.live, Namespace: s.namespace, Clock: clock.RealClock{}}
+	return &claims.Claims{Client: s.live, Live: s.live, Namespace: s.namespace, Clock: clock.RealClock{}}
 }
 
 func firstExists() error {

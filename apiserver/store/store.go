@@ -52,7 +52,7 @@ type Options struct {
 type Store struct {
 	cache  cache.Cache
 	client client.Client // reads from the cache, and waits there for what it wrote
-	live   client.Reader // reads from the kube-apiserver; for what a write ran into, never to answer a read
+	live   client.Client // goes past the cache: for what a write ran into, and for kinds that are not cached; never to answer a read
 
 	namespace string // Berth's own
 }
@@ -102,7 +102,7 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	live, err := client.New(o.Config, client.Options{Scheme: types})
+	live, err := client.New(o.Config, client.Options{Scheme: types, FieldOwner: Owner})
 	if err != nil {
 		return nil, err
 	}
@@ -127,5 +127,6 @@ func (s *Store) Synced(ctx context.Context) bool { return s.cache.WaitForCacheSy
 // cache, where it waits for what it wrote, and writes as the API server.
 func (s *Store) Client() client.Client { return s.client }
 
-// Live reads from the kube-apiserver. It is for what must not be missed once, as at a first sign-in; not for answers.
-func (s *Store) Live() client.Reader { return s.live }
+// Live reads from the kube-apiserver and writes there without waiting for the cache. It is for kinds that are not cached,
+// and for what must not be missed once, as at a first sign-in; not for answers.
+func (s *Store) Live() client.Client { return s.live }

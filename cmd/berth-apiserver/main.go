@@ -84,7 +84,7 @@ func command() *cobra.Command {
 	f.StringVar(&bind, "bind-address", "", "address to listen on; empty means all")
 	f.Uint16Var(&https, "secure-port", 8443, "port of both doors, by TLS")
 	f.Uint16Var(&http, "http-port", 8080, "port of /api/v2 without TLS, for an ingress")
-	f.Uint16Var(&metrics, "metrics-port", 8081, "port of /livez, /readyz and /metrics")
+	f.Uint16Var(&metrics, "metrics-port", 8090, "port of /livez, /readyz and /metrics")
 	f.StringSliceVar(&proxies, "trusted-proxies", nil, "networks of proxies whose X-Forwarded-For is believed")
 	f.DurationVar(&o.Drain, "drain", 5*time.Second, "how long to go on answering when told to stop")
 	f.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")

@@ -14,13 +14,13 @@ import (
 )
 
 func main() {
-	if err := print(); err != nil {
+	if err := list(); err != nil {
 		fmt.Fprintln(os.Stderr, "routes:", err)
 		os.Exit(1)
 	}
 }
 
-func print() error {
+func list() error {
 	here, err := os.Getwd()
 	if err != nil {
 		return err

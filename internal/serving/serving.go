@@ -39,10 +39,9 @@ const (
 
 // Keeper keeps one replica's certificate up to date. It may be used by many goroutines at once.
 type Keeper struct {
-	// Client writes the Secret and the ConfigMap.
+	// Client reads and writes the Secret and the ConfigMap. It must not read from a cache, so that no decision follows
+	// from an old state.
 	Client client.Client
-	// Live reads them from the kube-apiserver, so that a decision never follows from an old state.
-	Live client.Reader
 	// Namespace is Berth's own.
 	Namespace string
 	// Names are the DNS names that the leaf is for.
@@ -100,7 +99,7 @@ func (k *Keeper) shared(ctx context.Context) (*material, error) {
 	const tries = 5
 	for range tries {
 		secret := &corev1.Secret{}
-		err := k.Live.Get(ctx, client.ObjectKey{Namespace: k.Namespace, Name: SecretName}, secret)
+		err := k.Client.Get(ctx, client.ObjectKey{Namespace: k.Namespace, Name: SecretName}, secret)
 		if client.IgnoreNotFound(err) != nil {
 			return nil, fmt.Errorf("reading Secret %s: %w", SecretName, err)
 		}
@@ -145,7 +144,7 @@ func (k *Keeper) write(ctx context.Context, secret *corev1.Secret, m *material, 
 func (k *Keeper) publish(ctx context.Context, m *material) error {
 	want := map[string]string{BundleKey: string(encodeBundle(m.bundle))}
 	published := &corev1.ConfigMap{}
-	err := k.Live.Get(ctx, client.ObjectKey{Namespace: k.Namespace, Name: ConfigMapName}, published)
+	err := k.Client.Get(ctx, client.ObjectKey{Namespace: k.Namespace, Name: ConfigMapName}, published)
 	switch {
 	case apierrors.IsNotFound(err):
 		err = k.Client.Create(ctx, &corev1.ConfigMap{ObjectMeta: k.meta(ConfigMapName), Data: want}, fieldOwner)
