@@ -43,18 +43,19 @@ func Rivals(ctx context.Context, c client.Reader, o v1alpha1.Object, list client
 	return rivals, nil
 }
 
-// Elder is a rival that stands before o, or nil.
+// Elder is the oldest of the rivals, when it stands before o; else nil.
 func Elder(ctx context.Context, c client.Reader, o v1alpha1.Object, list client.ObjectList, opts ...client.ListOption) (v1alpha1.Object, error) {
 	rivals, err := Rivals(ctx, c, o, list, opts...)
 	if err != nil {
 		return nil, err
 	}
+	var elder v1alpha1.Object
 	for _, other := range rivals {
-		if Older(other, o) {
-			return other, nil
+		if Older(other, o) && (elder == nil || Older(other, elder)) {
+			elder = other
 		}
 	}
-	return nil, nil
+	return elder, nil
 }
 
 // HoldsID refuses an object whose id on the wire an older object of its kind has. The list is an empty one of the kind.

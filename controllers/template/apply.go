@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -74,15 +75,16 @@ func (r *Reconciler) release(ctx context.Context, s *scope) error {
 	return errReleased
 }
 
-// users names some of the workspaces by owner and name.
+// users names the first few of the workspaces by owner and name.
 func (s *scope) users() string {
 	const shown = 3
-	var names []string
-	for _, w := range s.workspaces[:min(len(s.workspaces), shown)] {
+	names := make([]string, 0, len(s.workspaces))
+	for _, w := range s.workspaces {
 		names = append(names, string(w.Spec.Owner.User)+"/"+w.WireName())
 	}
-	if more := len(s.workspaces) - shown; more > 0 {
-		names = append(names, fmt.Sprintf("%d more", more))
+	slices.Sort(names)
+	if more := len(names) - shown; more > 0 {
+		names = append(names[:shown], fmt.Sprintf("%d more", more))
 	}
 	return strings.Join(names, ", ")
 }

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -151,6 +152,7 @@ func (r *Reconciler) subjects(ctx context.Context, s *scope) error {
 		for _, o := range rivals {
 			names = append(names, o.GetName())
 		}
+		slices.Sort(names)
 		refused = append(refused, fault.On(fmt.Sprintf("spec.subjects[%d]", i), "%s %q is listed by User %s too, so it is nobody's; "+
 			"take it out of one of them", subject.Kind, subject.Name, strings.Join(names, ", ")).Because(v1alpha1.ReasonSubjectTaken))
 	}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/berth-dev/berth/controllers/apiservice"
+	"github.com/berth-dev/berth/controllers/group"
+	"github.com/berth-dev/berth/controllers/organization"
+	"github.com/berth-dev/berth/controllers/template"
+	"github.com/berth-dev/berth/controllers/templateversion"
+	"github.com/berth-dev/berth/controllers/user"
+	"github.com/berth-dev/berth/internal/claims"
+	"github.com/berth-dev/berth/internal/index"
+	"github.com/berth-dev/berth/internal/render"
+)
+
+// Setup adds all controllers to a manager, and the indexes that they look things up in.
+func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
+	if err := index.Register(ctx, mgr.GetFieldIndexer(), index.All()...); err != nil {
+		return err
+	}
+	c, live, told, now := mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder("berth-manager"), clock.RealClock{}
+	platform := render.Platform{AgentImage: o.AgentImage}
+	names := &claims.Claims{Client: c, Live: live, Namespace: o.Namespace, Clock: now}
+
+	for kind, r := range map[string]interface{ Setup(ctrl.Manager) error }{
+		"Organization":    &organization.Reconciler{Client: c, Live: live, Own: o.Namespace, Events: told, Clock: now},
+		"User":            &user.Reconciler{Client: c, Claims: names, Events: told, Clock: now},
+		"Group":           &group.Reconciler{Client: c, Events: told, Clock: now},
+		"Template":        &template.Reconciler{Client: c, Live: live, Events: told, Clock: now},
+		"TemplateVersion": &templateversion.Reconciler{Client: c, Platform: platform, Worker: o.Worker, Events: told, Clock: now},
+	} {
+		if err := r.Setup(mgr); err != nil {
+			return fmt.Errorf("controller of %s: %w", kind, err)
+		}
+	}
+	if !o.Aggregation {
+		return nil
+	}
+	direct, err := uncached(mgr)
+	if err != nil {
+		return err
+	}
+	return mgr.Add(&apiservice.Publisher{
+		Client: direct, Namespace: o.Namespace, Service: o.Service, Port: o.ServicePort,
+		ClusterRole: o.ClusterRole, Deployment: o.Deployment, Log: mgr.GetLogger().WithName("apiservice"),
+	})
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// lastApplied is the annotation in which kubectl keeps a second copy of an object.
+const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
+
+// trim takes off what no controller reads and every object carries. Objects of the cache are never written back whole,
+// so nothing gets lost.
+func trim(o any) (any, error) {
+	a, err := meta.Accessor(o)
+	if err != nil {
+		return o, nil // a tombstone of the cache's own
+	}
+	a.SetManagedFields(nil)
+	if notes := a.GetAnnotations(); notes[lastApplied] != "" {
+		delete(notes, lastApplied)
+		a.SetAnnotations(notes)
+	}
+	return o, nil
+}
+
+// trimPod keeps of a pod what tells how it fares and whose it is. The kubelet writes the rest often, and it is large.
+func trimPod(o any) (any, error) {
+	pod, ok := o.(*corev1.Pod)
+	if !ok {
+		return o, nil
+	}
+	return &corev1.Pod{
+		TypeMeta: pod.TypeMeta,
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, ResourceVersion: pod.ResourceVersion, Generation: pod.Generation,
+			Labels: pod.Labels, Annotations: pod.Annotations, OwnerReferences: pod.OwnerReferences, Finalizers: pod.Finalizers,
+			CreationTimestamp: pod.CreationTimestamp, DeletionTimestamp: pod.DeletionTimestamp,
+			DeletionGracePeriodSeconds: pod.DeletionGracePeriodSeconds,
+		},
+		Spec: corev1.PodSpec{
+			NodeName: pod.Spec.NodeName, SchedulingGates: pod.Spec.SchedulingGates,
+			InitContainers: trimContainers(pod.Spec.InitContainers), Containers: trimContainers(pod.Spec.Containers),
+		},
+		Status: corev1.PodStatus{
+			Phase: pod.Status.Phase, Reason: pod.Status.Reason, Message: pod.Status.Message, Conditions: pod.Status.Conditions,
+			PodIP: pod.Status.PodIP, StartTime: pod.Status.StartTime,
+			InitContainerStatuses: pod.Status.InitContainerStatuses, ContainerStatuses: pod.Status.ContainerStatuses,
+		},
+	}, nil
+}
+
+// trimContainers keeps what a container is called, what it runs of, and what it asks for.
+func trimContainers(all []corev1.Container) []corev1.Container {
+	some := make([]corev1.Container, 0, len(all))
+	for _, c := range all {
+		some = append(some, corev1.Container{Name: c.Name, Image: c.Image, Resources: c.Resources, RestartPolicy: c.RestartPolicy})
+	}
+	return some
+}
