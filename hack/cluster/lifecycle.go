@@ -15,7 +15,9 @@ import (
 
 	"github.com/berth-dev/berth/hack/cluster/internal/cluster"
 	"github.com/berth-dev/berth/hack/cluster/internal/forward"
+	"github.com/berth-dev/berth/hack/cluster/internal/kube"
 	"github.com/berth-dev/berth/hack/cluster/internal/network"
+	"github.com/berth-dev/berth/hack/cluster/internal/policy"
 	"github.com/berth-dev/berth/hack/cluster/internal/space"
 )
 
@@ -167,4 +169,19 @@ func runForward(ctx context.Context, args []string) error {
 		return s.Dial(ctx, target)
 	}
 	return forward.Serve(ctx, rules, dial, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+}
+
+// runPolicy enforces NetworkPolicies; up starts it inside the node.
+func runPolicy(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("policy", flag.ContinueOnError)
+	server := flags.String("server", "", "the API's URL")
+	pki := flags.String("pki", "", "folder with the administrator's certificate")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	api, err := kube.NewClient(*server, *pki, "", "")
+	if err != nil {
+		return err
+	}
+	return policy.Run(ctx, api.Open, slog.New(slog.NewTextHandler(os.Stderr, nil)))
 }

@@ -36,6 +36,7 @@ func commands() []command {
 		{name: "load", args: "ARCHIVE…", help: "import archives of images into the node and print the images' names", run: runLoad},
 		{name: "env", help: "print shell lines that set KUBECONFIG and PATH", run: runEnv},
 		{name: "forward", run: runForward, hidden: true},
+		{name: "policy", run: runPolicy, hidden: true},
 	}
 }
 

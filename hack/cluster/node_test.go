@@ -69,6 +69,7 @@ func TestNode(t *testing.T) {
 	r.step("aggregation", r.testAggregation)
 	r.step("pod security", r.testPodSecurity)
 	r.step("audit", r.testAudit)
+	r.step("network policy", r.testNetworkPolicy)
 	r.step("up again", r.testUpAgain)
 	r.step("what died comes back", r.testCrash)
 	r.step("data survives down --keep", r.testKeep)
@@ -331,6 +332,45 @@ func (r *rig) testAudit() {
 	if err != nil || !bytes.Contains(log, []byte(`"namespace":"probes"`)) {
 		r.Errorf("the audit log has %d bytes and nothing of the test's namespace; %v", len(log), err)
 	}
+}
+
+// testNetworkPolicy closes the web pod to all but guests.
+func (r *rig) testNetworkPolicy() {
+	pod := probePod[strings.Index(probePod, "apiVersion: v1\nkind: Pod"):strings.Index(probePod, "---\napiVersion: v1\nkind: Service")]
+	pod = strings.ReplaceAll(pod, "persistentVolumeClaim: {claimName: home}", "emptyDir: {}")
+	for _, name := range []string{"guest", "stranger"} {
+		r.kubectl(strings.NewReplacer("name: web", "name: "+name, "app: web", "app: "+name).Replace(pod), "apply", "-f", "-")
+	}
+	r.kubectl("", "-n", "probes", "wait", "pod/guest", "pod/stranger", "--for=condition=Ready", "--timeout=60s")
+	reach := func(from string) error {
+		_, err := r.tryKubectl("", "-n", "probes", "exec", from, "--", "/probe", "get", "http://site")
+		return err
+	}
+	if err := errors.Join(reach("guest"), reach("stranger")); err != nil {
+		r.Fatalf("without a policy: %v", err)
+	}
+	r.kubectl(`
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: guests-only, namespace: probes}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  ingress:
+  - from: [{podSelector: {matchLabels: {app: guest}}}]
+    ports: [{port: 8000}]
+`, "apply", "-f", "-")
+	r.eventually("the stranger to be refused", func() error {
+		if reach("stranger") == nil {
+			return errors.New("it still gets an answer")
+		}
+		return nil
+	})
+	if err := reach("guest"); err != nil {
+		r.Errorf("the guest is refused: %v", err)
+	}
+	r.kubectl("", "-n", "probes", "delete", "networkpolicy/guests-only", "pod/guest")
+	r.eventually("the stranger to get an answer again", func() error { return reach("stranger") })
+	r.kubectl("", "-n", "probes", "delete", "pod/stranger")
 }
 
 func (r *rig) testUpAgain() {

@@ -72,7 +72,7 @@ func Down(ctx context.Context, c *Cluster, keep bool, out io.Writer) error {
 // removes what the host sees of the cluster.
 func (c *Cluster) stop(ctx context.Context, claimed bool) error {
 	table := c.processes()
-	if err := table.Stop(ctx, "kubelet", "kube-proxy", "kube-scheduler", "kube-controller-manager", "kwok"); err != nil {
+	if err := table.Stop(ctx, "kubelet", "kube-proxy", "network-policy", "kube-scheduler", "kube-controller-manager", "kwok"); err != nil {
 		return err
 	}
 	if claimed {

@@ -170,6 +170,7 @@ func (s *start) runtime(ctx context.Context, archives []archive) error {
 	for _, r := range rules {
 		argv = append(argv, r.String())
 	}
+	s.own = program
 	forwarder := process.Spec{Name: "forwarder", Env: []string{"PATH=" + host.SearchPath}, Argv: argv, Inputs: []string{program}}
 	if err := s.ensureHere(ctx, forwarder); err != nil {
 		return err
@@ -201,7 +202,7 @@ func (s *start) ownCopy() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	path := s.path("forwarder")
+	path := s.path("cluster")
 	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, content) {
 		return path, nil
 	}
@@ -225,6 +226,13 @@ func (s *start) worker(ctx context.Context) error {
 		return err
 	}
 	if err := s.ensure(ctx, proxy); err != nil {
+		return err
+	}
+	policy := process.Spec{
+		Name: "network-policy", Env: []string{"PATH=" + host.SearchPath}, Inputs: []string{s.own},
+		Argv: []string{s.own, "policy", "--server", "https://" + s.config.API.String(), "--pki", s.path("pki")},
+	}
+	if err := s.ensure(ctx, policy); err != nil {
 		return err
 	}
 	return s.nodeReady(ctx, "kubelet")

@@ -58,6 +58,8 @@ type start struct {
 	config   node.Config
 	table    *process.Table
 	api      *kube.Client
+	// own is the copy of this program in the state folder.
+	own string
 	// enter is how a program gets to where the cluster lives; nil is here.
 	enter func(func() error) error
 }

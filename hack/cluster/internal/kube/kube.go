@@ -91,33 +91,43 @@ func NewClient(server, pki, kubectl, config string) (*Client, error) {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{Certificates: []tls.Certificate{cert}, RootCAs: pool, MinVersion: tls.VersionTLS12}}
 	return &Client{
 		Server: server, Kubectl: kubectl, Config: config,
-		http: &http.Client{Transport: transport, Timeout: 5 * time.Second},
+		http: &http.Client{Transport: transport},
 	}, nil
 }
 
 // Get reads the object at the path, such as /api/v1/nodes/node1, into out; a nil
 // out only asks whether the answer is 200.
 func (c *Client) Get(ctx context.Context, path string, out any) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.Server+path, nil)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	stream, err := c.Open(ctx, path)
 	if err != nil {
 		return err
+	}
+	defer stream.Close() //nolint:errcheck // read to its end below
+	body, err := io.ReadAll(io.LimitReader(stream, 16<<20))
+	if err != nil || out == nil {
+		return err
+	}
+	return json.Unmarshal(body, out)
+}
+
+// Open gives the body of an answer of 200, which for a watch lasts as long as
+// ctx. It is closed by the caller.
+func (c *Client) Open(ctx context.Context, path string) (io.ReadCloser, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.Server+path, nil)
+	if err != nil {
+		return nil, err
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer response.Body.Close() //nolint:errcheck // read to its end below
-	body, err := io.ReadAll(io.LimitReader(response.Body, 16<<20))
-	if err != nil {
-		return err
+	if response.StatusCode == http.StatusOK {
+		return response.Body, nil
 	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("GET %s: %s: %s", path, response.Status, firstLine(body))
-	}
-	if out == nil {
-		return nil
-	}
-	return json.Unmarshal(body, out)
+	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
+	return nil, errors.Join(fmt.Errorf("GET %s: %s: %s", path, response.Status, firstLine(body)), err, response.Body.Close())
 }
 
 func firstLine(body []byte) string {
