@@ -51,8 +51,10 @@ func Status(ctx context.Context, c *Cluster, out io.Writer) error {
 	line("programs", "%s", s.Programs)
 	line("API", "%s", s.server())
 	line("kubeconfig", "%s", c.path("kubeconfig"))
-	for _, f := range s.Forwards {
-		line("forward", "%s", f)
+	if !s.Simulated { // there is nothing to forward to
+		for _, f := range s.Forwards {
+			line("forward", "%s", f)
+		}
 	}
 	up, err := c.statusProcesses(line)
 	if err != nil {
