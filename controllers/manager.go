@@ -55,6 +55,7 @@ const concurrency = 4
 
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=berth-system,resources=leases,verbs=get;create;update
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups="",namespace=berth-system,resources=events,verbs=create;patch
 
 // New makes a manager with all controllers. It is not started.
 func New(ctx context.Context, cluster *rest.Config, o Options) (ctrl.Manager, error) {
