@@ -205,6 +205,16 @@ func TestRenderIsDeterministic(t *testing.T) {
 			}
 		})
 	}
+	compiled := compile(t, torch)
+	in, _ := compiled.Sample()
+	for range 4 {
+		t.Run("one content at a time for several workspaces", func(t *testing.T) {
+			t.Parallel()
+			if _, refusal := compiled.Render(in); refusal != nil {
+				t.Error(refusal)
+			}
+		})
+	}
 	intent := func(parameters map[string]any) string {
 		w := rendered(t, goDev, parameters)
 		w.Pod.Annotations = map[string]string{v1alpha1.AnnotationIntent: "whatever"}
