@@ -91,7 +91,7 @@ func (p *Publisher) withdraw(ctx context.Context) error {
 	case err != nil:
 		return err
 	case is.Labels[v1alpha1.LabelManagedBy] != v1alpha1.ManagedBy:
-		return errForeign
+		return nil // not ours to take away
 	}
 	return client.IgnoreNotFound(p.Client.Delete(ctx, &is, client.Preconditions{UID: &is.UID}))
 }

@@ -68,6 +68,8 @@ type Publisher struct {
 	// stands tells what was last done: nil when nothing was yet, else whether it was written.
 	stands *bool
 	bundle []byte
+	// said is the last error that was logged.
+	said string
 }
 
 // NeedLeaderElection has only the leader run it.
@@ -89,8 +91,8 @@ func (p *Publisher) Start(ctx context.Context) error {
 		case <-ctx.Done():
 			return p.leave(context.WithoutCancel(ctx))
 		case now := <-ticks:
-			if err := p.pass(ctx, now); err != nil && ctx.Err() == nil {
-				p.Log.Error(err, "Keeping the APIService", "name", Name)
+			if err := p.pass(ctx, now); ctx.Err() == nil {
+				p.complain(err)
 			}
 		}
 	}
@@ -121,6 +123,17 @@ func (p *Publisher) pass(ctx context.Context, now time.Time) error {
 	}
 	p.settle(false, "API server does not answer: "+err.Error())
 	return nil
+}
+
+// complain logs an error once, until it is over or another comes.
+func (p *Publisher) complain(err error) {
+	said := p.said
+	if p.said = ""; err == nil {
+		return
+	}
+	if p.said = err.Error(); p.said != said {
+		p.Log.Error(err, "Keeping the APIService", "name", Name)
+	}
 }
 
 // settle notes what stands now, and tells when it is something new.

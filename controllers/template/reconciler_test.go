@@ -5,6 +5,7 @@ package template_test
 import (
 	"context"
 	"fmt"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -21,6 +22,9 @@ import (
 	. "github.com/berth-dev/berth/internal/testing/cluster"
 	"github.com/berth-dev/berth/internal/testing/given"
 )
+
+// soon is how long the cluster may take over what it does by itself.
+const soon = 20 * time.Second
 
 // desk is what a spec works at: a template of an organization of its own.
 type desk struct {

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/controllers"
+	. "github.com/berth-dev/berth/internal/testing/cluster"
+	"github.com/berth-dev/berth/internal/testing/given"
+)
+
+// soon is how long a watch may take to be acted on, on a machine that does much else.
+const soon = 20 * time.Second
+
+// state reads an object anew, for Eventually.
+func state[T client.Object](ctx context.Context, o T) func() T {
+	return func() T {
+		if err := env.Client.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
+			o.SetResourceVersion("")
+		}
+		return o
+	}
+}
+
+func create(ctx context.Context, objects ...client.Object) {
+	GinkgoHelper()
+	for _, o := range objects {
+		Expect(env.Client.Create(ctx, o)).To(Succeed())
+	}
+}
+
+func patch(ctx context.Context, o client.Object, text string) {
+	GinkgoHelper()
+	Expect(env.Client.Patch(ctx, o, client.RawPatch("application/merge-patch+json", []byte(text)))).To(Succeed())
+}
+
+// samples are the objects of config/samples, in the order of their files.
+func samples() []*unstructured.Unstructured {
+	GinkgoHelper()
+	files, err := filepath.Glob(filepath.Join(Root(), "config", "samples", "*.yaml"))
+	Expect(err).NotTo(HaveOccurred())
+	Expect(files).NotTo(BeEmpty())
+	var found []*unstructured.Unstructured
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		Expect(err).NotTo(HaveOccurred())
+		for _, document := range strings.Split(string(text), "\n---\n") {
+			u := &unstructured.Unstructured{}
+			Expect(yaml.Unmarshal([]byte(document), &u.Object)).To(Succeed(), f)
+			if u.GetAPIVersion() == v1alpha1.GroupVersion.String() {
+				found = append(found, u)
+			}
+		}
+	}
+	return found
+}
+
+var _ = Describe("the manager", Ordered, func() {
+	BeforeAll(func(ctx SpecContext) {
+		create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "berth-system"}})
+		running, stop := context.WithCancel(context.Background())
+		mgr, err := controllers.New(running, env.Config, controllers.Options{
+			Namespace: "berth-system", AgentImage: "registry.example/berth:1", MetricsAddress: "0", HealthAddress: "0",
+			Worker: "manager-0", LeaderElect: true,
+		})
+		Expect(err).NotTo(HaveOccurred())
+		ended := make(chan error, 1)
+		go func() { ended <- mgr.Start(running) }()
+		DeferCleanup(func() {
+			stop()
+			Expect(<-ended).To(Succeed())
+		})
+	})
+
+	It("brings the samples to rest, in whichever order they come", func(ctx SpecContext) {
+		all := samples()
+		for i := range all { // the last first
+			u := all[len(all)-1-i]
+			if u.GetNamespace() != "" {
+				continue
+			}
+			create(ctx, u)
+		}
+		for _, u := range all {
+			if u.GetNamespace() != "" {
+				Eventually(func() error { return env.Client.Create(ctx, u) }).WithContext(ctx).WithTimeout(soon).Should(Succeed())
+			}
+		}
+		for _, u := range all {
+			if u.GetKind() == "Workspace" {
+				continue // it needs a kubelet
+			}
+			Eventually(ready(ctx, u)).WithContext(ctx).WithTimeout(soon).Should(Equal("True"), "%s %s", u.GetKind(), u.GetName())
+		}
+	})
+
+	It("brings the four-line template into being, and follows what it depends on", func(ctx SpecContext) {
+		t := given.Template("crew", "plain")
+		create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "crew"}}, t)
+		Eventually(state(ctx, t)).WithContext(ctx).WithTimeout(soon).Should(BeStalled(v1alpha1.ReasonNotAnOrganization))
+
+		By("an Organization that comes later")
+		create(ctx, given.Organization("crew"))
+		Eventually(state(ctx, t)).WithContext(ctx).WithTimeout(soon).Should(BeReady())
+		var v v1alpha1.TemplateVersion
+		Expect(env.Client.Get(ctx, client.ObjectKey{Namespace: "crew", Name: string(t.Status.ActiveVersion.Name)}, &v)).To(Succeed())
+		Eventually(state(ctx, &v)).WithContext(ctx).WithTimeout(soon).Should(HaveField("Status.Active", BeTrue()))
+
+		By("a misspelt parameter")
+		patch(ctx, t, `{"spec":{"content":{"image":"${parameters.gone}"}}}`)
+		Eventually(state(ctx, t)).WithContext(ctx).WithTimeout(soon).Should(BeStalled(v1alpha1.ReasonVersionInvalid))
+		Expect(t.Status.ActiveVersion.UID).To(Equal(v.UID))
+
+		By("a workspace that comes and goes")
+		ws := given.Workspace("crew", "dev", "nobody", "plain")
+		create(ctx, ws)
+		Eventually(state(ctx, t)).WithContext(ctx).WithTimeout(soon).Should(HaveField("Status.Workspaces", BeEquivalentTo(1)))
+		Expect(env.Client.Delete(ctx, ws)).To(Succeed())
+		Eventually(state(ctx, t)).WithContext(ctx).WithTimeout(soon).Should(HaveField("Status.Workspaces", BeZero()))
+
+		By("a namespace whose labels somebody took")
+		n := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "crew"}}
+		patch(ctx, n, `{"metadata":{"labels":{"berth.dev/organization":null}}}`)
+		Eventually(state(ctx, n)).WithContext(ctx).WithTimeout(soon).Should(HaveField("Labels", HaveKeyWithValue(v1alpha1.LabelOrganization, "crew")))
+
+		By("another Pod Security level")
+		patch(ctx, given.Organization("crew"), `{"spec":{"podSecurity":"baseline"}}`)
+		Eventually(state(ctx, &v)).WithContext(ctx).WithTimeout(soon).Should(HaveField("Status.PodSecurity", "baseline"))
+	})
+
+	It("gives a name to who waits for it when it is free", func(ctx SpecContext) {
+		first, second := given.User("first-one"), given.User("second-one", func(u *v1alpha1.User) { u.Spec.Username = "FIRST-one" })
+		create(ctx, first)
+		Eventually(state(ctx, first)).WithContext(ctx).WithTimeout(soon).Should(BeReady())
+		create(ctx, second)
+		Eventually(state(ctx, second)).WithContext(ctx).WithTimeout(soon).Should(BeStalled(v1alpha1.ReasonUsernameTaken))
+		Expect(env.Client.Delete(ctx, first)).To(Succeed())
+		Eventually(state(ctx, second)).WithContext(ctx).WithTimeout(soon).Should(BeReady())
+	})
+
+	It("is done when it is done: a quiet cluster sees no write", func(ctx SpecContext) {
+		var before string
+		Eventually(func() bool {
+			was := before
+			before = versions(ctx)
+			return was == before
+		}).WithContext(ctx).WithTimeout(soon).WithPolling(2 * time.Second).Should(BeTrue())
+		Consistently(func() string { return versions(ctx) }).WithContext(ctx).WithTimeout(3 * time.Second).WithPolling(time.Second).Should(Equal(before))
+	})
+})
+
+// versions are the resourceVersions of everything of ours.
+func versions(ctx context.Context) string {
+	GinkgoHelper()
+	var all []string
+	for _, list := range []client.ObjectList{
+		&v1alpha1.OrganizationList{}, &v1alpha1.UserList{}, &v1alpha1.GroupList{}, &v1alpha1.TemplateList{},
+		&v1alpha1.TemplateVersionList{}, &v1alpha1.WorkspaceList{}, &v1alpha1.WorkspaceBuildList{}, &corev1.NamespaceList{},
+	} {
+		Expect(env.Client.List(ctx, list)).To(Succeed())
+		Expect(meta.EachListItem(list, func(o runtime.Object) error {
+			item := o.(client.Object)
+			all = append(all, item.GetNamespace()+"/"+item.GetName()+"@"+item.GetResourceVersion())
+			return nil
+		})).To(Succeed())
+	}
+	return strings.Join(all, "\n")
+}
+
+// ready gives the status of an object's Ready condition.
+func ready(ctx context.Context, u *unstructured.Unstructured) func() string {
+	return func() string {
+		if err := env.Client.Get(ctx, client.ObjectKeyFromObject(u), u); err != nil {
+			return err.Error()
+		}
+		conditions, _, _ := unstructured.NestedSlice(u.Object, "status", "conditions")
+		for _, c := range conditions {
+			if c, ok := c.(map[string]any); ok && c["type"] == v1alpha1.ConditionReady {
+				status, _ := c["status"].(string)
+				return status
+			}
+		}
+		return "absent"
+	}
+}
