@@ -7,12 +7,16 @@ import (
 	"time"
 
 	"github.com/berth-dev/berth/apiserver/authn"
+	"github.com/berth-dev/berth/apiserver/builds"
 	"github.com/berth-dev/berth/apiserver/httpapi"
 	"github.com/berth-dev/berth/apiserver/login"
 	"github.com/berth-dev/berth/apiserver/organizations"
 	"github.com/berth-dev/berth/apiserver/root"
 	"github.com/berth-dev/berth/apiserver/store"
+	"github.com/berth-dev/berth/apiserver/templates"
 	"github.com/berth-dev/berth/apiserver/users"
+	"github.com/berth-dev/berth/apiserver/versions"
+	"github.com/berth-dev/berth/apiserver/workspaces"
 	"github.com/berth-dev/berth/internal/credentials"
 )
 
@@ -41,5 +45,9 @@ func Routes(d Deps) []httpapi.Route {
 		(&login.Handlers{Store: d.Store, Credentials: d.Credentials, Limiter: d.Limiter, Noter: d.Noter, Secure: d.Secure}).Routes(),
 		(&users.Handlers{Store: d.Store, Credentials: d.Credentials, Now: d.Now}).Routes(),
 		(&organizations.Handlers{Store: d.Store}).Routes(),
+		(&templates.Handlers{Store: d.Store}).Routes(),
+		(&versions.Handlers{Store: d.Store}).Routes(),
+		(&workspaces.Handlers{Store: d.Store, Now: d.Now}).Routes(),
+		(&builds.Handlers{Store: d.Store, Now: d.Now}).Routes(),
 	)
 }

@@ -146,6 +146,12 @@ func (s *Store) VersionByID(ctx context.Context, id uuid.UUID) (VersionParts, au
 	return p, authz.TemplateObject(p.Template), nil
 }
 
+// VersionByObjectName is the version of a template that has the metadata.name.
+func (s *Store) VersionByObjectName(ctx context.Context, t *v1alpha1.Template, name string) (*v1alpha1.TemplateVersion, error) {
+	v := &v1alpha1.TemplateVersion{}
+	return v, s.get(ctx, t.Namespace, name, v)
+}
+
 func (s *Store) joinVersion(ctx context.Context, v *v1alpha1.TemplateVersion) (VersionParts, error) {
 	o, err := s.organizationOfNamespace(ctx, v.Namespace)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/berth-dev/berth/internal/fault"
 	"github.com/berth-dev/berth/internal/ids"
 	"github.com/berth-dev/berth/internal/index"
+	"github.com/berth-dev/berth/internal/ledger"
 )
 
 // WorkspaceParts is a workspace, or one of its builds, with what its answer joins.
@@ -124,6 +125,29 @@ func (s *Store) Builds(ctx context.Context, p WorkspaceParts) ([]WorkspaceParts,
 		parts = append(parts, one)
 	}
 	return parts, nil
+}
+
+// WithBuild makes a workspace's parts speak of another of its builds, such as one that was just made.
+func (s *Store) WithBuild(ctx context.Context, p WorkspaceParts, b *v1alpha1.WorkspaceBuild) (WorkspaceParts, error) {
+	err := s.newJoin().setBuild(ctx, &p, b)
+	return p, err
+}
+
+// NextNumber is the number of a workspace's next build.
+func (s *Store) NextNumber(ctx context.Context, w *v1alpha1.Workspace) (int64, error) {
+	builds, err := s.newJoin().builds(ctx, w)
+	return ledger.Next(w, builds), err
+}
+
+// LastStart is the newest of a workspace's starts that went well; nil when there was none.
+func (s *Store) LastStart(ctx context.Context, w *v1alpha1.Workspace) (*v1alpha1.WorkspaceBuild, error) {
+	builds, err := s.newJoin().builds(ctx, w)
+	for _, b := range builds {
+		if b.Spec.Transition == v1alpha1.TransitionStart && ledger.Outcome(b) == v1alpha1.JobSucceeded {
+			return b, err
+		}
+	}
+	return nil, err
 }
 
 // BuildByNumber is a workspace's build of the number.

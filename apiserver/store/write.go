@@ -14,6 +14,7 @@ import (
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/internal/fault"
+	"github.com/berth-dev/berth/internal/ledger"
 )
 
 // tries is how often an edit is made anew when somebody else was faster.
@@ -124,7 +125,7 @@ func (s *Store) CreateBuild(ctx context.Context, b *v1alpha1.WorkspaceBuild) (*v
 		switch {
 		case there.Spec.WorkspaceRef.UID != b.Spec.WorkspaceRef.UID:
 			return false, nil
-		case !there.Phase().Ended() && sameWish(there, b):
+		case ledger.InProgress(there) && ledger.Same(&there.Spec, &b.Spec):
 			result = there
 			return true, nil
 		}
@@ -143,19 +144,6 @@ func (s *Store) CreateBuild(ctx context.Context, b *v1alpha1.WorkspaceBuild) (*v
 
 // ActiveBuild is the refusal of a build beside one that is at work.
 func ActiveBuild() error { return fault.New(fault.Conflict, "A workspace build is already active.") }
-
-// sameWish tells whether two builds ask for the same.
-func sameWish(a, b *v1alpha1.WorkspaceBuild) bool {
-	return a.Spec.Transition == b.Spec.Transition && a.Spec.Restart == b.Spec.Restart && a.Spec.Orphan == b.Spec.Orphan &&
-		a.Spec.ResolvedHash == b.Spec.ResolvedHash && sameVersion(a.Spec.VersionRef, b.Spec.VersionRef)
-}
-
-func sameVersion(a, b *v1alpha1.UIDReference) bool {
-	if a == nil || b == nil {
-		return a == b
-	}
-	return *a == *b
-}
 
 // DeleteWorkspace takes back a workspace that this request has just made and could not finish.
 func (s *Store) DeleteWorkspace(ctx context.Context, w *v1alpha1.Workspace) error {

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package workspaces shows workspaces, makes them and sets their schedule. Starting, stopping and deleting one is a
+// build, and package builds'.
+package workspaces
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/api/codersdk"
+	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/apiserver/httpapi"
+	"github.com/berth-dev/berth/apiserver/store"
+	"github.com/berth-dev/berth/apiserver/view"
+	"github.com/berth-dev/berth/internal/authz"
+	"github.com/berth-dev/berth/internal/fault"
+	"github.com/berth-dev/berth/internal/query"
+)
+
+// Handlers serves workspaces.
+type Handlers struct {
+	// Store is where they are read and written.
+	Store *store.Store
+	// Now tells the time.
+	Now func() time.Time
+}
+
+// Routes is all that this package serves.
+func (h *Handlers) Routes() []httpapi.Route {
+	return []httpapi.Route{
+		{Method: "GET", Path: "/api/v2/workspaces", Tag: "Workspaces", Door: httpapi.Session, Status: 200,
+			Do: httpapi.Visible(h.list)},
+		{Method: "GET", Path: "/api/v2/workspaces/{workspace}", Tag: "Workspaces", Door: httpapi.Session, Status: 200,
+			Do: httpapi.On(httpapi.ByID("workspace", h.Store.WorkspaceByID), authz.Read, h.show)},
+		{Method: "GET", Path: "/api/v2/users/{user}/workspace/{workspacename}", Tag: "Workspaces", Door: httpapi.Session, Status: 200,
+			Do: httpapi.On(h.named, authz.Read, h.show)},
+		{Method: "POST", Path: "/api/v2/organizations/{organization}/members/{user}/workspaces", Tag: "Workspaces", Door: httpapi.Session, Status: 201,
+			Do: httpapi.On(h.member, authz.Create, h.create)},
+		{Method: "PUT", Path: "/api/v2/workspaces/{workspace}/ttl", Tag: "Workspaces", Door: httpapi.Session, Status: 204,
+			Do: httpapi.On(httpapi.ByID("workspace", h.Store.WorkspaceByID), authz.Update, h.setTTL)},
+		{Method: "PUT", Path: "/api/v2/workspaces/{workspace}/autostart", Tag: "Workspaces", Door: httpapi.Session, Status: 204,
+			Do: httpapi.On(httpapi.ByID("workspace", h.Store.WorkspaceByID), authz.Update, h.setAutostart)},
+	}
+}
+
+// named finds a workspace by its owner and its name.
+func (h *Handlers) named(r *http.Request) (store.WorkspaceParts, authz.Object, error) {
+	owner, err := h.Store.UserOf(r.Context(), r.PathValue("user"))
+	if err != nil {
+		return store.WorkspaceParts{}, authz.Object{}, err
+	}
+	return h.Store.WorkspaceByName(r.Context(), owner, r.PathValue("workspacename"))
+}
+
+// show answers with one workspace. Deleted ones are not kept, so asking for them too changes nothing.
+func (h *Handlers) show(_ context.Context, p store.WorkspaceParts, q httpapi.Query) (codersdk.Workspace, error) {
+	q.Bool("include_deleted")
+	if err := q.Err(); err != nil {
+		return codersdk.Workspace{}, err
+	}
+	return view.Workspace(view.WorkspaceParts(p), h.Now()), nil
+}
+
+// list answers with a page of the workspaces that the caller may see and asks for: running ones first, then by owner and
+// name. The count is that of all pages.
+func (h *Handlers) list(ctx context.Context, q httpapi.Query) (codersdk.WorkspacesResponse, error) {
+	page := q.Page()
+	search, wrong := query.ParseWorkspaces(q.String("q"))
+	if err := both(q.Err(), wrong); err != nil {
+		return codersdk.WorkspacesResponse{}, err
+	}
+	matching, err := h.matching(ctx, search)
+	if err != nil {
+		return codersdk.WorkspacesResponse{}, err
+	}
+	slices.SortStableFunc(matching, inOrder)
+	shown, err := httpapi.Cut(matching, page, func(w codersdk.Workspace) uuid.UUID { return w.ID })
+	return codersdk.WorkspacesResponse{Workspaces: shown, Count: len(matching)}, err
+}
+
+// both joins what is wrong with the parameters and with the search, so that a person sees everything at once.
+func both(parameters, search error) error {
+	p, _ := fault.As(parameters)
+	s, _ := fault.As(search)
+	if f := fault.Join("Query parameters have invalid values.", p, s); f != nil {
+		return f
+	}
+	return nil
+}
+
+// matching are the workspaces that the caller may see and asks for, narrowed by the index that narrows most.
+func (h *Handlers) matching(ctx context.Context, search query.Workspaces) ([]codersdk.Workspace, error) {
+	caller, now := authz.From(ctx), h.Now()
+	filter, found, err := h.narrow(ctx, search, caller)
+	if err != nil || !found {
+		return []codersdk.Workspace{}, err
+	}
+	parts, err := h.Store.Workspaces(ctx, filter, func(o authz.Object) bool { return caller.Can(authz.Read, o) })
+	if err != nil {
+		return nil, err
+	}
+	matching := make([]codersdk.Workspace, 0, len(parts))
+	for _, p := range parts {
+		if w := view.Workspace(view.WorkspaceParts(p), now); search.Match(w, caller.Account.WireName()) {
+			matching = append(matching, w)
+		}
+	}
+	return matching, nil
+}
+
+// narrow turns a search into what the store finds by index. It is not found when it asks for a person who is not there.
+func (h *Handlers) narrow(ctx context.Context, search query.Workspaces, caller *authz.Caller) (f store.WorkspaceFilter, found bool, err error) {
+	if len(search.IDs) == 1 {
+		return store.WorkspaceFilter{ID: search.IDs[0]}, true, nil
+	}
+	switch search.Owner {
+	case "":
+		return f, true, nil
+	case "me":
+		return store.WorkspaceFilter{Owner: caller.User}, true, nil
+	}
+	owner, err := h.Store.UserByName(ctx, search.Owner)
+	if fault.Is(err, fault.NotFound) {
+		return f, false, nil
+	}
+	if err != nil {
+		return f, false, err
+	}
+	return store.WorkspaceFilter{Owner: owner.Name}, true, nil
+}
+
+func inOrder(a, b codersdk.Workspace) int {
+	if ra, rb := running(a), running(b); ra != rb {
+		if ra {
+			return -1
+		}
+		return 1
+	}
+	if c := strings.Compare(strings.ToLower(a.OwnerName), strings.ToLower(b.OwnerName)); c != 0 {
+		return c
+	}
+	return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name))
+}
+
+func running(w codersdk.Workspace) bool {
+	return w.LatestBuild.Status == codersdk.WorkspaceStatusRunning
+}
+
+// place is where a workspace is to be made: an organization, and the one whose workspace it will be.
+type place struct {
+	organization *v1alpha1.Organization
+	owner        *v1alpha1.User
+}
+
+// member finds the place of a new workspace.
+func (h *Handlers) member(r *http.Request) (place, authz.Object, error) {
+	o, err := h.Store.OrganizationOf(r.Context(), r.PathValue("organization"))
+	if err != nil {
+		return place{}, authz.Object{}, err
+	}
+	owner, err := h.Store.UserOf(r.Context(), r.PathValue("user"))
+	if err != nil {
+		return place{}, authz.Object{}, err
+	}
+	return place{organization: o, owner: owner}, authz.WorkspaceObject(o.Name, owner.Name), nil
+}
