@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package authz
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/berth-dev/berth/api/v1alpha1"
+)
+
+// The subjects of the matrix. All but the outsider and the nobody belong to the organization a.
+var subjects = map[string]Subject{
+	"owner":          {User: "owner", Roles: []v1alpha1.SiteRole{v1alpha1.SiteRoleOwner}},
+	"template-admin": {User: "tess", Roles: []v1alpha1.SiteRole{v1alpha1.SiteRoleTemplateAdmin}},
+	"user-admin":     {User: "uma", Roles: []v1alpha1.SiteRole{v1alpha1.SiteRoleUserAdmin}},
+	"auditor":        {User: "otto", Roles: []v1alpha1.SiteRole{v1alpha1.SiteRoleAuditor}},
+	"org-admin":      {User: "orla", Memberships: in("a", v1alpha1.OrganizationRoleAdmin)},
+	"ada":            {User: "ada", Memberships: in("a")},
+	"peer":           {User: "pia", Memberships: in("a")},
+	"in-group":       {User: "gus", Memberships: in("a"), Groups: map[types.NamespacedName]bool{{Namespace: "a", Name: "backend"}: true}},
+	"left":           {User: "ada", Memberships: in("b"), Groups: map[types.NamespacedName]bool{{Namespace: "a", Name: "backend"}: true}},
+	"outsider":       {User: "eve", Memberships: in("b", v1alpha1.OrganizationRoleAdmin), Groups: map[types.NamespacedName]bool{{Namespace: "b", Name: "backend"}: true}},
+	"nobody":         {Memberships: in("a", v1alpha1.OrganizationRoleAdmin), Roles: []v1alpha1.SiteRole{v1alpha1.SiteRoleOwner}},
+}
+
+func in(organization string, roles ...v1alpha1.OrganizationRole) map[string][]v1alpha1.OrganizationRole {
+	return map[string][]v1alpha1.OrganizationRole{organization: roles}
+}
+
+func template(access ...v1alpha1.AccessEntry) Object {
+	return TemplateObject(&v1alpha1.Template{ObjectMeta: metav1.ObjectMeta{Namespace: "a"}, Spec: v1alpha1.TemplateSpec{Access: access}})
+}
+
+func user(name string, change ...func(*v1alpha1.UserSpec)) Object {
+	u := &v1alpha1.User{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	for _, f := range change {
+		f(&u.Spec)
+	}
+	return UserObject(u, "a")
+}
+
+// Each cell holds the first letters of the allowed actions: read, use, create, update, delete.
+func TestCan(t *testing.T) {
+	const all, none = "rucUd", ""
+	for name, c := range map[string]struct {
+		object Object
+		want   map[string]string
+	}{
+		"ada's workspace": {
+			object: WorkspaceObject("a", "ada"),
+			want: map[string]string{"owner": all, "template-admin": "r", "user-admin": none, "auditor": "r", "org-admin": all,
+				"ada": all, "peer": none, "in-group": none, "left": none, "outsider": none, "nobody": none},
+		},
+		"a workspace without an owner": {
+			object: WorkspaceObject("a", ""),
+			want: map[string]string{"owner": all, "template-admin": "r", "user-admin": none, "auditor": "r", "org-admin": all,
+				"ada": none, "peer": none, "in-group": none, "left": none, "outsider": none, "nobody": none},
+		},
+		"a template for everyone": {
+			object: template(v1alpha1.AccessEntry{Kind: v1alpha1.AccessKindEveryone, Role: v1alpha1.AccessRoleUse}),
+			want: map[string]string{"owner": all, "template-admin": all, "user-admin": none, "auditor": "r", "org-admin": all,
+				"ada": "ru", "peer": "ru", "in-group": "ru", "left": none, "outsider": none, "nobody": none},
+		},
+		"a template for a group": {
+			object: template(v1alpha1.AccessEntry{Kind: v1alpha1.AccessKindGroup, Name: "backend", Role: v1alpha1.AccessRoleUse}),
+			want: map[string]string{"owner": all, "template-admin": all, "user-admin": none, "auditor": "r", "org-admin": all,
+				"ada": none, "peer": none, "in-group": "ru", "left": none, "outsider": none, "nobody": none},
+		},
+		"a template that ada administers": {
+			object: template(
+				v1alpha1.AccessEntry{Kind: v1alpha1.AccessKindUser, Name: "ada", Role: v1alpha1.AccessRoleAdmin},
+				v1alpha1.AccessEntry{Kind: v1alpha1.AccessKindUser, Name: "eve", Role: v1alpha1.AccessRoleAdmin}),
+			want: map[string]string{"owner": all, "template-admin": all, "user-admin": none, "auditor": "r", "org-admin": all,
+				"ada": "ruUd", "peer": none, "in-group": none, "left": none, "outsider": none, "nobody": none},
+		},
+		"a group": {
+			object: GroupObject(&v1alpha1.Group{ObjectMeta: metav1.ObjectMeta{Namespace: "a"}}),
+			want: map[string]string{"owner": all, "template-admin": "r", "user-admin": all, "auditor": "r", "org-admin": all,
+				"ada": "r", "peer": "r", "in-group": "r", "left": none, "outsider": none, "nobody": none},
+		},
+		"the organization": {
+			object: OrganizationObject(&v1alpha1.Organization{ObjectMeta: metav1.ObjectMeta{Name: "a"}}),
+			want: map[string]string{"owner": all, "template-admin": "r", "user-admin": "r", "auditor": "r", "org-admin": "rU",
+				"ada": "r", "peer": "r", "in-group": "r", "left": none, "outsider": none, "nobody": none},
+		},
+		"ada's account": {
+			object: user("ada"),
+			want: map[string]string{"owner": all, "template-admin": "r", "user-admin": all, "auditor": "r", "org-admin": "r",
+				"ada": "rU", "peer": none, "in-group": none, "left": "rU", "outsider": none, "nobody": none},
+		},
+		"what nobody knows": {
+			object: Object{Kind: "licence", Organization: "a", Owner: "ada"},
+			want: map[string]string{"owner": all, "template-admin": none, "user-admin": none, "auditor": "r", "org-admin": none,
+				"ada": none, "peer": none, "in-group": none, "left": none, "outsider": none, "nobody": none},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			have := map[string]string{}
+			for who, s := range subjects {
+				have[who] = allowed(s, c.object)
+			}
+			if diff := cmp.Diff(c.want, have); diff != "" {
+				t.Errorf("(-want +have):\n%s", diff)
+			}
+		})
+	}
+}
+
+func allowed(s Subject, o Object) string {
+	var letters strings.Builder
+	for _, a := range []struct {
+		action Action
+		letter string
+	}{{Read, "r"}, {Use, "u"}, {Create, "c"}, {Update, "U"}, {Delete, "d"}} {
+		if s.Can(a.action, o) {
+			letters.WriteString(a.letter)
+		}
+	}
+	return letters.String()
+}
+
+// A weaker person never touches a stronger one's account, by whatever action; equals neither.
+func TestAdvisory_V16_NobodyTouchesAStrongerAccount(t *testing.T) {
+	role := func(r v1alpha1.SiteRole) func(*v1alpha1.UserSpec) {
+		return func(s *v1alpha1.UserSpec) { s.Roles = []v1alpha1.SiteRole{r} }
+	}
+	targets := map[string]Object{
+		"an owner":                 user("x", role(v1alpha1.SiteRoleOwner)),
+		"a user administrator":     user("x", role(v1alpha1.SiteRoleUserAdmin)),
+		"a template administrator": user("x", role(v1alpha1.SiteRoleTemplateAdmin)),
+		"an auditor":               user("x", role(v1alpha1.SiteRoleAuditor)),
+		"an organization administrator": user("x", func(s *v1alpha1.UserSpec) {
+			s.Memberships = []v1alpha1.Membership{{Organization: "a", Roles: []v1alpha1.OrganizationRole{v1alpha1.OrganizationRoleAdmin}}}
+		}),
+	}
+	for target, object := range targets {
+		for who, s := range subjects {
+			if who == "owner" {
+				continue
+			}
+			for _, a := range []Action{Create, Update, Delete} {
+				if s.Can(a, object) {
+					t.Errorf("%s may %s %s", who, a, target)
+				}
+			}
+		}
+	}
+	self := Subject{User: "x", Roles: []v1alpha1.SiteRole{v1alpha1.SiteRoleUserAdmin}}
+	if self.Can(Delete, targets["a user administrator"]) {
+		t.Error("a user administrator may delete the own account")
+	}
+}
+
+// Every list that is left out, empty or of a form that nobody knows gives no right.
+func TestAdvisory_V32_AnUnsetListLetsInNobody(t *testing.T) {
+	for name, o := range map[string]Object{
+		"no access list":          template(),
+		"an entry without a role": template(v1alpha1.AccessEntry{Kind: v1alpha1.AccessKindEveryone}),
+		"an entry without a kind": template(v1alpha1.AccessEntry{Role: v1alpha1.AccessRoleUse}),
+		"a user without a name":   template(v1alpha1.AccessEntry{Kind: v1alpha1.AccessKindUser, Role: v1alpha1.AccessRoleUse}),
+		"a group without a name":  template(v1alpha1.AccessEntry{Kind: v1alpha1.AccessKindGroup, Role: v1alpha1.AccessRoleUse}),
+		"the zero object":         {},
+		"a workspace of nobody":   WorkspaceObject("", ""),
+		"a template nowhere":      NewTemplate(""),
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, who := range []string{"ada", "peer", "in-group", "outsider", "nobody"} {
+				if have := allowed(subjects[who], o); have != "" {
+					t.Errorf("%s may %q", who, have)
+				}
+			}
+		})
+	}
+	if have := allowed(Subject{}, template(v1alpha1.AccessEntry{Kind: v1alpha1.AccessKindEveryone, Role: v1alpha1.AccessRoleAdmin})); have != "" {
+		t.Errorf("nobody may %q", have)
+	}
+	if From(context.Background()).Known() {
+		t.Error("a context without a caller knows somebody")
+	}
+}
+
+func TestMemberships(t *testing.T) {
+	member := []v1alpha1.Membership{{Organization: "b"}}
+	for name, c := range map[string]struct {
+		memberships []v1alpha1.Membership
+		byDefault   string
+		want        []string
+	}{
+		"the default one, where none is named": {byDefault: "a", want: []string{"a"}},
+		"only those that are named":            {memberships: member, byDefault: "a", want: []string{"b"}},
+		"none, where there is no default":      {want: []string{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			have := Memberships(&v1alpha1.User{Spec: v1alpha1.UserSpec{Memberships: c.memberships}}, c.byDefault)
+			names := []string{}
+			for n := range have {
+				names = append(names, n)
+			}
+			if diff := cmp.Diff(c.want, names); diff != "" {
+				t.Errorf("(-want +have):\n%s", diff)
+			}
+		})
+	}
+}
