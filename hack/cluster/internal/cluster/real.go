@@ -202,7 +202,7 @@ func (s *start) ownCopy() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	path := s.path("cluster")
+	path := s.path("berth-cluster")
 	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, content) {
 		return path, nil
 	}

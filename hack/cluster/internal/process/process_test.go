@@ -87,14 +87,14 @@ func TestEnsure(t *testing.T) {
 
 func TestStopOfAProcessThatIgnoresTerm(t *testing.T) {
 	table := newTable(t)
-	if _, err := table.Ensure(t.Context(), shell("stubborn", `trap "" TERM; echo ready; while :; do sleep 60; done`)); err != nil {
+	if _, err := table.Ensure(t.Context(), shell("obstinate", `trap "" TERM; echo ready; while :; do sleep 60; done`)); err != nil {
 		t.Fatal(err)
 	}
-	record, err := table.Find("stubborn")
+	record, err := table.Find("obstinate")
 	if err != nil {
 		t.Fatal(err)
 	}
-	waitForLog(t, table, "stubborn", "ready")
+	waitForLog(t, table, "obstinate", "ready")
 	if err := End(t.Context(), []Record{record}, 200*time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
