@@ -29,6 +29,7 @@ import (
 
 	"github.com/berth-dev/berth/controllers/apiservice"
 	"github.com/berth-dev/berth/internal/serving"
+	"github.com/berth-dev/berth/internal/testing/cluster"
 )
 
 // authority is a certificate as the API server would publish one.
@@ -50,6 +51,7 @@ type desk struct {
 	now   time.Time
 	leave context.CancelFunc
 	ended chan error
+	*cluster.Journal
 }
 
 func sit(ctx context.Context) *desk {
@@ -57,7 +59,7 @@ func sit(ctx context.Context) *desk {
 	Expect(apiregistrationv1.AddToScheme(env.Scheme)).To(Succeed())
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "berth-"}}
 	Expect(env.Client.Create(ctx, namespace)).To(Succeed())
-	d := &desk{own: namespace.Name, tick: make(chan time.Time), now: time.Now(), ended: make(chan error, 1)}
+	d := &desk{own: namespace.Name, tick: make(chan time.Time), now: time.Now(), ended: make(chan error, 1), Journal: cluster.NewJournal(env.Client)}
 	labels := map[string]string{"a": "b"}
 	for _, o := range []client.Object{
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: d.own, Name: serving.ConfigMapName}, Data: map[string]string{serving.BundleKey: authority()}},
@@ -72,7 +74,7 @@ func sit(ctx context.Context) *desk {
 	running, leave := context.WithCancel(context.Background())
 	d.leave = leave
 	p := &apiservice.Publisher{
-		Client: env.Client, Namespace: d.own, Service: "berth-apiserver", Port: 443, ClusterRole: "berth-aggregated-api",
+		Client: d.Journal, Namespace: d.own, Service: "berth-apiserver", Port: 443, ClusterRole: "berth-aggregated-api",
 		Deployment: "berth-manager", Log: logr.Discard(), Tick: d.tick,
 		Probe: func(_ context.Context, bundle []byte) error {
 			Expect(bundle).To(HavePrefix("-----BEGIN CERTIFICATE"))
@@ -130,7 +132,7 @@ var _ = Describe("the APIService", Serial, func() {
 
 		By("leaving it alone while all is well")
 		d.pass(3)
-		Expect(written(ctx).ResourceVersion).To(Equal(a.ResourceVersion))
+		Expect(d.Writes()).To(HaveLen(1))
 
 		By("withdrawing it")
 		d.up.Store(false)
