@@ -9,7 +9,9 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/rand"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -165,4 +167,17 @@ func (w *world) end(ctx context.Context, o *v1alpha1.Workspace, number int64, ph
 	Expect(env.Client.Status().Update(ctx, b)).To(Succeed())
 	seen(ctx, o)
 	seen(ctx, b)
+}
+
+// items are the objects of a list.
+func items(l client.ObjectList) []client.Object {
+	GinkgoHelper()
+	var all []client.Object
+	Expect(meta.EachListItem(l, func(o runtime.Object) error {
+		object, ok := o.(client.Object)
+		Expect(ok).To(BeTrue())
+		all = append(all, object)
+		return nil
+	})).To(Succeed())
+	return all
 }
