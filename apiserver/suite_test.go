@@ -40,10 +40,12 @@ import (
 	"github.com/berth-dev/berth/apiserver"
 	"github.com/berth-dev/berth/internal/serving"
 	"github.com/berth-dev/berth/internal/testing/cluster"
+	"github.com/berth-dev/berth/internal/testing/contract"
 )
 
 func TestAPIServer(t *testing.T) {
 	RegisterFailHandler(Fail)
+	env.observed = contract.NewRecorder(t).Transport(t, http.DefaultTransport)
 	RunSpecs(t, "The API server")
 	if t.Failed() && env.log != nil {
 		t.Logf("the servers' log:\n%s", env.log)
@@ -62,6 +64,8 @@ var env struct {
 	proxy  frontProxy
 	server *running
 	log    *logbook
+	// observed compares every answer of the session door with the contract.
+	observed http.RoundTripper
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
@@ -201,17 +205,26 @@ func aggregate(ctx context.Context, r *running) error {
 		return err
 	}
 	Eventually(func(g Gomega) {
-		a := ask(ctx, aggregated(env.Config), "GET", "/buildinfo", nil)
+		a := ask(ctx, aggregated(env.Config), "GET", "/api/v2/buildinfo", nil)
 		g.Expect(a.Status).To(Equal(http.StatusOK), string(a.Body))
 	}).WithContext(ctx).WithTimeout(30 * time.Second).Should(Succeed())
 	return nil
 }
 
-// A door is one way to ask: a client, what comes before a path, and what goes with every request.
+// A door is one way to ask: a client, where it asks, and what goes with every request. Paths are those of the session
+// door; through the kube-apiserver they are the aggregated door's.
 type door struct {
-	client *http.Client
-	base   string
-	header http.Header
+	client     *http.Client
+	base       string
+	header     http.Header
+	aggregated bool
+}
+
+func (d door) url(path string) string {
+	if d.aggregated {
+		path = strings.Replace(path, "/api/v2/", group+"/", 1)
+	}
+	return d.base + path
 }
 
 // answer is what came back.
@@ -238,7 +251,7 @@ func (a answer) Message() string {
 // session is the session door, with a token unless it is empty.
 func session(token string) door {
 	_, plain, _ := env.server.Addresses()
-	d := door{client: &http.Client{CheckRedirect: noRedirect}, base: "http://" + plain.String() + "/api/v2", header: http.Header{}}
+	d := door{client: &http.Client{CheckRedirect: noRedirect, Transport: env.observed}, base: "http://" + plain.String(), header: http.Header{}}
 	if token != "" {
 		d.header.Set("Coder-Session-Token", token)
 	}
@@ -253,7 +266,7 @@ func aggregated(config *rest.Config) door {
 	client.CheckRedirect = noRedirect
 	base, _, err := rest.DefaultServerUrlFor(config)
 	Expect(err).NotTo(HaveOccurred())
-	return door{client: client, base: base.Scheme + "://" + base.Host + group}
+	return door{client: client, base: base.Scheme + "://" + base.Host, aggregated: true}
 }
 
 // direct is the server's own TLS port, past the kube-apiserver, with a client certificate unless it is nil.
@@ -270,7 +283,7 @@ func direct(certificate *tls.Certificate) door {
 	}
 	transport := &http.Transport{TLSClientConfig: config}
 	DeferCleanup(transport.CloseIdleConnections)
-	return door{client: &http.Client{Transport: transport, CheckRedirect: noRedirect}, base: "https://" + https.String() + group, header: http.Header{}}
+	return door{client: &http.Client{Transport: transport, CheckRedirect: noRedirect}, base: "https://" + https.String(), header: http.Header{}, aggregated: true}
 }
 
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -298,7 +311,7 @@ func ask(ctx context.Context, d door, method, path string, body any) answer {
 		data, err = json.Marshal(b)
 		Expect(err).NotTo(HaveOccurred())
 	}
-	request, err := http.NewRequestWithContext(ctx, method, d.base+path, bytes.NewReader(data))
+	request, err := http.NewRequestWithContext(ctx, method, d.url(path), bytes.NewReader(data))
 	Expect(err).NotTo(HaveOccurred(), fmt.Sprintf("%s %s", method, path))
 	for name, values := range d.header {
 		request.Header[name] = values

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package apiserver_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"testing"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/berth-dev/berth/api/codersdk"
+	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/apiserver"
+	"github.com/berth-dev/berth/apiserver/httpapi"
+	"github.com/berth-dev/berth/internal/ids"
+	"github.com/berth-dev/berth/internal/testing/contract"
+)
+
+// Every route that is built has the contract's door, status and schemas.
+func TestRoutesAgreeWithContract(t *testing.T) {
+	facts := contract.Seed(t)
+	for _, r := range apiserver.Routes(apiserver.Deps{}) {
+		t.Run(r.String(), func(t *testing.T) {
+			auth := contract.AuthNone
+			if r.Door.NeedsCaller() {
+				auth = contract.AuthSession
+			}
+			for _, err := range facts.CheckRoute(contract.Route{
+				Method: r.Method, Path: r.Path, Tag: r.Tag, Auth: auth, Status: r.Status, In: r.In(), Out: r.Out(),
+			}) {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// wants are the statuses that each kind of person gets.
+type wants struct{ owner, member, peer, stranger, nobody int }
+
+// everybody gets the same.
+func everybody(status int) wants { return wants{status, status, status, status, status} }
+
+// mine is for what belongs to the member: others of the organization may not know of it.
+func mine(status int) wants {
+	return wants{owner: status, member: status, peer: 404, stranger: 404, nobody: 401}
+}
+
+// shared is for what all members of the organization see.
+func shared(status int) wants {
+	return wants{owner: status, member: status, peer: status, stranger: 404, nobody: 401}
+}
+
+// row is how one route is asked.
+type row struct {
+	wants
+	// path is the request's path; the workspace is one of the member, a new one for each request where the route changes it.
+	path func(w *world, ws *v1alpha1.Workspace) string
+	body func(w *world) any
+}
+
+// rows has one for each route. A route without a row fails.
+var rows = map[string]row{
+	"GET /healthz":                             {wants: everybody(200), path: fixed("/healthz")},
+	"GET /api/v2/":                             {wants: everybody(200), path: fixed("/api/v2/")},
+	"GET /api/v2/buildinfo":                    {wants: everybody(200), path: fixed("/api/v2/buildinfo")},
+	"GET /api/v2/users/first":                  {wants: everybody(200), path: fixed("/api/v2/users/first")},
+	"POST /api/v2/users/first":                 {wants: everybody(409), path: fixed("/api/v2/users/first"), body: always(codersdk.CreateFirstUserRequest{Email: "a@example.org", Username: "second", Password: "long enough"})},
+	"POST /api/v2/users/login":                 {wants: everybody(401), path: fixed("/api/v2/users/login"), body: always(codersdk.LoginWithPasswordRequest{Email: "a@example.org", Password: "wrong"})},
+	"POST /api/v2/users/logout":                {wants: wants{200, 200, 200, 200, 401}, path: fixed("/api/v2/users/logout")},
+	"GET /api/v2/users/{user}":                 {wants: mine(200), path: ofMember("")},
+	"GET /api/v2/organizations/{organization}": {wants: shared(200), path: ofOrganization("")},
+	"GET /api/v2/users/{user}/organizations":   {wants: mine(200), path: ofMember("/organizations")},
+
+	"GET /api/v2/organizations/{organization}/templates":                {wants: shared(200), path: ofOrganization("/templates")},
+	"GET /api/v2/organizations/{organization}/templates/{templatename}": {wants: shared(200), path: ofOrganization("/templates/go-dev")},
+	"GET /api/v2/templates/{template}":                                  {wants: shared(200), path: ofTemplate("")},
+	"GET /api/v2/templates/{template}/versions":                         {wants: shared(200), path: ofTemplate("/versions")},
+	"GET /api/v2/templateversions/{templateversion}":                    {wants: shared(200), path: ofVersion("")},
+	"GET /api/v2/templateversions/{templateversion}/rich-parameters":    {wants: shared(200), path: ofVersion("/rich-parameters")},
+
+	"GET /api/v2/workspaces":                                                  {wants: wants{200, 200, 200, 200, 401}, path: fixed("/api/v2/workspaces?q=name:dev")},
+	"GET /api/v2/workspaces/{workspace}":                                      {wants: mine(200), path: ofWorkspace("")},
+	"GET /api/v2/users/{user}/workspace/{workspacename}":                      {wants: mine(200), path: byName("")},
+	"GET /api/v2/users/{user}/workspace/{workspacename}/builds/{buildnumber}": {wants: mine(200), path: byName("/builds/1")},
+	"GET /api/v2/workspaces/{workspace}/builds":                               {wants: mine(200), path: ofWorkspace("/builds")},
+	"GET /api/v2/workspacebuilds/{workspacebuild}": {wants: mine(200), path: func(_ *world, ws *v1alpha1.Workspace) string {
+		return "/api/v2/workspacebuilds/" + ids.Build(ids.Of(ws), 1).String()
+	}},
+	"POST /api/v2/organizations/{organization}/members/{user}/workspaces": {wants: mine(201), path: func(w *world, _ *v1alpha1.Workspace) string {
+		return "/api/v2/organizations/" + w.organization.Name + "/members/" + w.member.Name + "/workspaces"
+	}, body: func(w *world) any {
+		return codersdk.CreateWorkspaceRequest{Name: unique("new"), TemplateID: ids.Of(w.template)}
+	}},
+	"PUT /api/v2/workspaces/{workspace}/ttl":       {wants: mine(204), path: ofWorkspace("/ttl"), body: always(json.RawMessage(`{"ttl_ms":7200000}`))},
+	"PUT /api/v2/workspaces/{workspace}/autostart": {wants: mine(204), path: ofWorkspace("/autostart"), body: always(json.RawMessage(`{"schedule":"30 9 * * 1-5"}`))},
+	"POST /api/v2/workspaces/{workspace}/builds":   {wants: mine(201), path: ofWorkspace("/builds"), body: always(json.RawMessage(`{"transition":"stop"}`))},
+}
+
+func fixed(path string) func(*world, *v1alpha1.Workspace) string {
+	return func(*world, *v1alpha1.Workspace) string { return path }
+}
+
+func always(body any) func(*world) any { return func(*world) any { return body } }
+
+func ofMember(rest string) func(*world, *v1alpha1.Workspace) string {
+	return func(w *world, _ *v1alpha1.Workspace) string { return "/api/v2/users/" + w.member.Name + rest }
+}
+
+func ofOrganization(rest string) func(*world, *v1alpha1.Workspace) string {
+	return func(w *world, _ *v1alpha1.Workspace) string {
+		return "/api/v2/organizations/" + w.organization.Name + rest
+	}
+}
+
+func ofTemplate(rest string) func(*world, *v1alpha1.Workspace) string {
+	return func(w *world, _ *v1alpha1.Workspace) string {
+		return "/api/v2/templates/" + ids.Of(w.template).String() + rest
+	}
+}
+
+func ofVersion(rest string) func(*world, *v1alpha1.Workspace) string {
+	return func(w *world, _ *v1alpha1.Workspace) string {
+		return "/api/v2/templateversions/" + ids.Of(w.version).String() + rest
+	}
+}
+
+func ofWorkspace(rest string) func(*world, *v1alpha1.Workspace) string {
+	return func(_ *world, ws *v1alpha1.Workspace) string {
+		return "/api/v2/workspaces/" + ids.Of(ws).String() + rest
+	}
+}
+
+func byName(rest string) func(*world, *v1alpha1.Workspace) string {
+	return func(w *world, ws *v1alpha1.Workspace) string {
+		return "/api/v2/users/" + w.member.Name + "/workspace/" + ws.Name + rest
+	}
+}
+
+// actor is somebody who asks, and what each door is to answer.
+type actor struct {
+	name                        string
+	session, aggregated         door
+	wantSession, wantAggregated int
+}
+
+func (r row) actors(w *world, unlisted door, route httpapi.Route) []actor {
+	actors := []actor{
+		{"the owner", w.owner.session, w.owner.aggregated, r.owner, r.owner},
+		{"the member", w.member.session, w.member.aggregated, r.member, r.member},
+		{"a peer", w.peer.session, w.peer.aggregated, r.peer, r.peer},
+		{"a stranger", w.stranger.session, w.stranger.aggregated, r.stranger, r.stranger},
+		{"nobody", session(""), unlisted, r.nobody, r.nobody},
+	}
+	if route.Door.NeedsCaller() {
+		// Behind the kube-apiserver nobody is somebody whom no User lists: known, and without any right.
+		actors[len(actors)-1].wantAggregated = http.StatusForbidden
+	}
+	return actors
+}
+
+var _ = Describe("Every route", Ordered, func() {
+	var w *world
+	var still *v1alpha1.Workspace
+	var unlisted door
+
+	BeforeAll(func(ctx SpecContext) {
+		w = newWorld(ctx)
+		still = w.workspace(ctx)
+		config, err := env.AddUser("oidc:" + unique("eve"))
+		Expect(err).NotTo(HaveOccurred())
+		unlisted = aggregated(config)
+	})
+
+	for _, route := range apiserver.Routes(apiserver.Deps{}) {
+		It("answers each person alike at both doors: "+route.String(), func(ctx SpecContext) {
+			r, ok := rows[route.String()]
+			Expect(ok).To(BeTrue(), "the route has no row in this test: say who may use it")
+			reads := route.Method == http.MethodGet
+			target := func() *v1alpha1.Workspace {
+				if reads || r.nobody < 300 {
+					return still
+				}
+				return w.workspace(ctx)
+			}
+			for _, a := range r.actors(w, unlisted, route) {
+				if route.String() == "POST /api/v2/users/logout" && a.name != "nobody" {
+					a.session = newPerson(ctx, w.organization.Name).session // it is not used afterwards
+				}
+				front := send(ctx, w, a.session, route, r, target())
+				Expect(front.Status).To(Equal(a.wantSession), "%s at the session door: %s", a.name, front.Body)
+				if !route.Door.Aggregated() {
+					continue
+				}
+				back := send(ctx, w, a.aggregated, route, r, target())
+				Expect(back.Status).To(Equal(a.wantAggregated), "%s at the aggregated door: %s", a.name, back.Body)
+				if reads && a.wantSession == a.wantAggregated {
+					Expect(back.Body).To(MatchJSON(front.Body), a.name)
+					Expect(back.Header.Get("Content-Type")).To(Equal(front.Header.Get("Content-Type")))
+				}
+			}
+		})
+
+		if !route.Door.Aggregated() && route.Path != "/healthz" {
+			It("is not there at the aggregated door, where it would make or need a session: "+route.String(), func(ctx SpecContext) {
+				a := send(ctx, w, aggregated(env.Config), route, rows[route.String()], still)
+				Expect(a.Status).To(Equal(http.StatusNotFound), string(a.Body))
+			})
+		}
+	}
+})
+
+func send(ctx context.Context, w *world, d door, route httpapi.Route, r row, ws *v1alpha1.Workspace) answer {
+	GinkgoHelper()
+	var body any
+	if r.body != nil {
+		body = r.body(w)
+	}
+	return ask(ctx, d, route.Method, r.path(w, ws), body)
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package apiserver_test
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/internal/credentials"
+	"github.com/berth-dev/berth/internal/ids"
+	"github.com/berth-dev/berth/internal/testing/given"
+)
+
+// world is an organization with a template and people around it, as the manager would have left them.
+type world struct {
+	organization *v1alpha1.Organization
+	template     *v1alpha1.Template
+	version      *v1alpha1.TemplateVersion
+	// owner administers everything, member has workspaces, peer is a member as well, stranger is one of another
+	// organization.
+	owner, member, peer, stranger *person
+}
+
+// person is a User with a way in by each door.
+type person struct {
+	*v1alpha1.User
+	session, aggregated door
+}
+
+var number atomic.Int64
+
+// unique makes a name that no other spec has.
+func unique(prefix string) string { return prefix + strconv.FormatInt(number.Add(1), 10) }
+
+// settled is the condition of an object that the manager is content with.
+func settled() []metav1.Condition {
+	return []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReady, LastTransitionTime: metav1.Now()}}
+}
+
+func newOrganization(ctx context.Context) *v1alpha1.Organization {
+	GinkgoHelper()
+	name := unique("org")
+	o := given.Organization(name)
+	Expect(env.Client.Create(ctx, o)).To(Succeed())
+	Expect(env.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: name, Labels: map[string]string{v1alpha1.LabelOrganization: name},
+	}})).To(Succeed())
+	return o
+}
+
+// newPerson makes a User who is a member of the organization, with a session and a Kubernetes identity.
+func newPerson(ctx context.Context, organization string, change ...func(*v1alpha1.User)) *person {
+	GinkgoHelper()
+	name := unique("user")
+	u := given.User(name, func(u *v1alpha1.User) {
+		u.Spec.LoginType = v1alpha1.LoginTypePassword
+		u.Spec.Subjects = []v1alpha1.Subject{{Kind: "User", Name: "oidc:" + name}}
+		u.Spec.Memberships = []v1alpha1.Membership{{Organization: v1alpha1.ObjectName(organization)}}
+	})
+	for _, f := range change {
+		f(u)
+	}
+	Expect(env.Client.Create(ctx, u)).To(Succeed())
+	DeferCleanup(func(ctx SpecContext) { Expect(client.IgnoreNotFound(env.Client.Delete(ctx, u))).To(Succeed()) })
+	token, _, err := credentials.New(env.Client, namespace, time.Now).Issue(ctx, u, ids.Of(u), v1alpha1.LoginTypePassword)
+	Expect(err).NotTo(HaveOccurred())
+	config, err := env.AddUser("oidc:" + name)
+	Expect(err).NotTo(HaveOccurred())
+	p := &person{User: u, session: session(token), aggregated: aggregated(config)}
+	for _, d := range []door{p.session, p.aggregated} {
+		Eventually(func() int { return ask(ctx, d, "GET", "/api/v2/users/me", nil).Status }).Should(Equal(http.StatusOK))
+	}
+	return p
+}
+
+func newWorld(ctx context.Context) *world {
+	GinkgoHelper()
+	w := &world{organization: newOrganization(ctx)}
+	w.owner = newPerson(ctx, w.organization.Name, func(u *v1alpha1.User) { u.Spec.Roles = []v1alpha1.SiteRole{v1alpha1.SiteRoleOwner} })
+	w.member = newPerson(ctx, w.organization.Name)
+	w.peer = newPerson(ctx, w.organization.Name)
+	w.stranger = newPerson(ctx, newOrganization(ctx).Name)
+	w.template = given.Template(w.organization.Name, "go-dev", func(t *v1alpha1.Template) {
+		t.Spec.Access = []v1alpha1.AccessEntry{{Kind: v1alpha1.AccessKindEveryone, Role: v1alpha1.AccessRoleUse}}
+	})
+	Expect(env.Client.Create(ctx, w.template)).To(Succeed())
+	w.version = given.TemplateVersion(w.organization.Name, "go-dev-1", "go-dev")
+	Expect(env.Client.Create(ctx, w.version)).To(Succeed())
+	now := metav1.Now()
+	w.version.Status.Job = &v1alpha1.Job{Phase: v1alpha1.JobSucceeded, StartedAt: &now, CompletedAt: &now}
+	w.version.Status.Conditions, w.version.Status.ObservedGeneration = settled(), w.version.Generation
+	Expect(env.Client.Status().Update(ctx, w.version)).To(Succeed())
+	w.template.Status.ActiveVersion = &v1alpha1.UIDReference{Name: v1alpha1.ObjectName(w.version.Name), UID: w.version.UID}
+	w.template.Status.Conditions, w.template.Status.ObservedGeneration = settled(), w.template.Generation
+	Expect(env.Client.Status().Update(ctx, w.template)).To(Succeed())
+	return w
+}
+
+// workspace is one of the member's, with a first build that has ended well. It is waited for until the server knows it.
+func (w *world) workspace(ctx context.Context) *v1alpha1.Workspace {
+	GinkgoHelper()
+	ws := given.Workspace(w.organization.Name, unique("dev"), w.member.Name, w.template.Name)
+	Expect(env.Client.Create(ctx, ws)).To(Succeed())
+	b := given.Build(ws, 1, v1alpha1.TransitionStart, func(b *v1alpha1.WorkspaceBuild) {
+		b.Spec.VersionRef = &v1alpha1.UIDReference{Name: v1alpha1.ObjectName(w.version.Name), UID: w.version.UID}
+	})
+	Expect(env.Client.Create(ctx, b)).To(Succeed())
+	now := metav1.Now()
+	before := b.DeepCopy()
+	b.Status.Job = &v1alpha1.Job{Phase: v1alpha1.JobSucceeded, StartedAt: &now, CompletedAt: &now}
+	Expect(env.Client.Status().Patch(ctx, b, client.MergeFrom(before))).To(Succeed())
+	Eventually(func(g Gomega) {
+		a := ask(ctx, w.owner.session, "GET", "/api/v2/workspacebuilds/"+ids.Build(ids.Of(ws), 1).String(), nil)
+		g.Expect(a.Status).To(Equal(http.StatusOK), string(a.Body))
+		g.Expect(string(a.Body)).To(ContainSubstring(`"status":"succeeded"`))
+	}).Should(Succeed())
+	return ws
+}
