@@ -6,18 +6,19 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
@@ -293,4 +294,53 @@ func id(ws *v1alpha1.Workspace) string {
 	return string(ws.UID)
 }
 
-func number(n int64) string { return strconv.FormatInt(n, 10) }
+// stopped settles a workspace that is to stop, with a kubelet that ends its pod.
+func (w *world) stopped(ctx context.Context, ws *v1alpha1.Workspace) {
+	GinkgoHelper()
+	w.settle(ctx, ws)
+	w.ends(ctx, ws)
+	w.settle(ctx, ws)
+	Expect(ws.Status.Phase).To(Equal(v1alpha1.PhaseStopped))
+}
+
+// active is the uid of the template's active version.
+func (w *world) active(ctx context.Context) types.UID {
+	GinkgoHelper()
+	read(ctx, w.template)
+	return w.template.Status.ActiveVersion.UID
+}
+
+// versionOf is the version of the build that the workspace is held to.
+func versionOf(ws *v1alpha1.Workspace) *v1alpha1.UIDReference {
+	if ws.Status.Build == nil {
+		return nil
+	}
+	b := &v1alpha1.WorkspaceBuild{ObjectMeta: metav1.ObjectMeta{Namespace: ws.Namespace, Name: string(ws.Status.Build.Name)}}
+	if env.Client.Get(context.Background(), client.ObjectKeyFromObject(b), b) != nil {
+		return nil
+	}
+	return b.Spec.VersionRef
+}
+
+// meddler does something once, just before a status is updated, and notes that the update was refused for it.
+type meddler struct {
+	client.WithWatch
+	met bool
+}
+
+func between(do func()) *meddler {
+	m := &meddler{}
+	done := false
+	m.WithWatch = interceptor.NewClient(env.Client, interceptor.Funcs{
+		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, o client.Object, opts ...client.SubResourceUpdateOption) error {
+			if !done {
+				done = true
+				do()
+			}
+			err := c.SubResource(sub).Update(ctx, o, opts...)
+			m.met = m.met || apierrors.IsConflict(err)
+			return err
+		},
+	})
+	return m
+}
