@@ -273,4 +273,15 @@ func TestAdvisory_V59_BoundsOnWhatIsRead(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+	t.Run("costly together", func(t *testing.T) {
+		costly := `{name: X%d, value: "${lists.range(3000).map(i, i * i).sum()}"}`
+		var env []string
+		for i := range 60 {
+			env = append(env, fmt.Sprintf(costly, i))
+		}
+		_, err := tryRender(t, image("env: ["+strings.Join(env, ", ")+"]"), nil)
+		if err == nil || !strings.Contains(err.Error(), "take too long together") {
+			t.Errorf("got %v", err)
+		}
+	})
 }
