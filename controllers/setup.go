@@ -15,6 +15,8 @@ import (
 	"github.com/berth-dev/berth/controllers/template"
 	"github.com/berth-dev/berth/controllers/templateversion"
 	"github.com/berth-dev/berth/controllers/user"
+	"github.com/berth-dev/berth/controllers/workspace"
+	"github.com/berth-dev/berth/controllers/workspacebuild"
 	"github.com/berth-dev/berth/internal/claims"
 	"github.com/berth-dev/berth/internal/index"
 	"github.com/berth-dev/berth/internal/render"
@@ -34,6 +36,9 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		"User":            &user.Reconciler{Client: c, Claims: names, Events: told, Clock: now},
 		"Group":           &group.Reconciler{Client: c, Events: told, Clock: now},
 		"Template":        &template.Reconciler{Client: c, Live: live, Events: told, Clock: now},
+		"Workspace":       &workspace.Reconciler{Client: c, Live: live, AgentImage: o.AgentImage, Events: told, Clock: now},
+		"kept claims":     &workspace.Sweep{Client: c, Live: live, Events: told, Clock: now},
+		"WorkspaceBuild":  &workspacebuild.Reconciler{Client: c, Live: live, Platform: platform, Worker: o.Worker, Clock: now},
 		"TemplateVersion": &templateversion.Reconciler{Client: c, Platform: platform, Worker: o.Worker, Events: told, Clock: now},
 	} {
 		if err := r.Setup(mgr); err != nil {

@@ -68,7 +68,7 @@ func (r *Reconciler) sentenced(ctx context.Context, s *scope) error {
 		return err
 	}
 	s.moved = true
-	return r.write(ctx, s, func(status *v1alpha1.WorkspaceStatus) {
+	err = r.write(ctx, s, func(status *v1alpha1.WorkspaceStatus) {
 		status.Deletion = s.sentence(orphan)
 		if d != nil {
 			status.Deletion.StartedAt = d.StartedAt
@@ -80,6 +80,10 @@ func (r *Reconciler) sentenced(ctx context.Context, s *scope) error {
 			}
 		}
 	})
+	if err != nil {
+		return err
+	}
+	return phase.Wait(0, v1alpha1.ReasonDeleting, "the deletion was accepted")
 }
 
 // sentence is a deletion as it is accepted now.

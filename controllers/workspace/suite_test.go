@@ -13,6 +13,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -22,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/controllers/phase"
 	"github.com/berth-dev/berth/controllers/workspace"
 	"github.com/berth-dev/berth/controllers/workspacebuild"
 	"github.com/berth-dev/berth/internal/render"
@@ -343,4 +345,38 @@ func between(do func()) *meddler {
 		},
 	})
 	return m
+}
+
+// workspaceObject is a workspace of the world's template that is not created yet.
+func (w *world) workspaceObject(name string, change ...func(*v1alpha1.Workspace)) *v1alpha1.Workspace {
+	return given.Workspace(w.org, name, w.user, w.template.Name, change...)
+}
+
+// younger sees to it that b counts as the younger of two objects: of the same second, the uid decides.
+func (w *world) younger(ctx context.Context, a, b *v1alpha1.Workspace) {
+	GinkgoHelper()
+	for tries := 0; !phase.Older(a, b); tries++ {
+		Expect(tries).To(BeNumerically("<", 50))
+		b.Finalizers = nil
+		Expect(env.Client.Update(ctx, b)).To(Succeed())
+		Expect(env.Client.Delete(ctx, b)).To(Succeed())
+		fresh := given.Workspace(b.Namespace, b.Name, string(b.Spec.Owner.User), string(b.Spec.TemplateRef.Name))
+		fresh.Spec = b.Spec
+		create(ctx, fresh)
+		*b = *fresh
+	}
+}
+
+// foreignClaim is a claim that no workspace made.
+func (w *world) foreignClaim(ctx context.Context, name string, labels map[string]string) *corev1.PersistentVolumeClaim {
+	GinkgoHelper()
+	claim := &corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.org, Name: name, Labels: labels},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
+		},
+	}
+	create(ctx, claim)
+	return claim
 }
