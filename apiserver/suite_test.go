@@ -249,8 +249,10 @@ func (a answer) Message() string {
 }
 
 // session is the session door, with a token unless it is empty.
-func session(token string) door {
-	_, plain, _ := env.server.Addresses()
+func session(token string) door { return sessionAt(env.server, token) }
+
+func sessionAt(r *running, token string) door {
+	_, plain, _ := r.Addresses()
 	d := door{client: &http.Client{CheckRedirect: noRedirect, Transport: env.observed}, base: "http://" + plain.String(), header: http.Header{}}
 	if token != "" {
 		d.header.Set("Coder-Session-Token", token)
