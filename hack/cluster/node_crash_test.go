@@ -17,6 +17,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/berth-dev/berth/hack/cluster/internal/process"
 )
 
 func newListener(address string) (net.Listener, error) { return net.Listen("tcp4", address) }
@@ -27,6 +29,14 @@ func (r *rig) testCrash() {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			r.Fatalf("killing %s: %v", name, err)
 		}
+	}
+	for name, pid := range r.processes() {
+		r.eventually("the end of "+name, func() error {
+			if _, err := process.Known(pid); err == nil {
+				return errors.New("it is there")
+			}
+			return nil
+		})
 	}
 	r.up()
 	r.kubectl("", "-n", "probes", "wait", "pod/web", "--for=condition=Ready", "--timeout=60s")

@@ -61,7 +61,8 @@ type Record struct {
 	Spec string `json:"spec"`
 }
 
-// Alive says whether the recorded process still runs; a zombie does not.
+// Alive says whether the recorded process still runs or holds files; a zombie
+// does not.
 func (r Record) Alive() bool {
 	mark, err := startMark(r.PID)
 	return err == nil && mark != "" && mark == r.Started
@@ -75,7 +76,7 @@ func (t *Table) Ensure(ctx context.Context, spec Spec) (started bool, err error)
 		return false, fmt.Errorf("%s: %w", spec.Name, err)
 	}
 	if record, err := t.Find(spec.Name); err == nil && record.Alive() {
-		if record.Spec == hash {
+		if record.Spec == hash && !ending(record.PID) {
 			return false, nil
 		}
 		if err := t.Stop(ctx, spec.Name); err != nil {
