@@ -87,6 +87,7 @@ var (
 	markdownLink   = regexp.MustCompile(`!?\[([^\]]*)\]\([^)]*\)`)
 	markdownPrefix = regexp.MustCompile(`(?m)^[ \t]*(#{1,6}|>|[-*+])[ \t]+`)
 	markdownMarks  = regexp.MustCompile("\\*\\*|__|~~|`")
+	markdownStress = regexp.MustCompile(`\*([^*\s][^*\n]*)\*`)
 )
 
 // plaintext is a description without Markdown's marks, for clients that show plain text: links leave their text,
@@ -94,5 +95,6 @@ var (
 func plaintext(markdown string) string {
 	text := markdownLink.ReplaceAllString(markdown, "$1")
 	text = markdownPrefix.ReplaceAllString(text, "")
-	return strings.TrimSpace(markdownMarks.ReplaceAllString(text, ""))
+	text = markdownMarks.ReplaceAllString(text, "")
+	return strings.TrimSpace(markdownStress.ReplaceAllString(text, "$1"))
 }
