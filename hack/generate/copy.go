@@ -32,7 +32,7 @@ type copied struct {
 var copies = []copied{
 	{from: "crd", to: "crds", convert: definition, guard: ".Values.crds.enabled",
 		name: func(file string) string { return strings.TrimPrefix(file, "berth.dev_") }},
-	{from: "policies", to: "policies", convert: policy, guard: ".Values.policies.enabled"},
+	{from: "policies", to: "policies", convert: labelled, guard: ".Values.policies.enabled"},
 	{from: "rbac", to: "rbac", convert: role, pick: func(name string) bool { return name != aggregatedFile }},
 	{from: "rbac", to: "aggregation", convert: role, guard: ".Values.aggregation.enabled",
 		pick: func(name string) bool { return name == aggregatedFile }},
@@ -111,7 +111,7 @@ func escape(text string) string { return strings.ReplaceAll(text, "{{", `{{ "{{"
 var metadata = regexp.MustCompile(`(?m)^metadata:\n`)
 
 // labelled puts the chart's labels into a document that has none of its own.
-func labelled(document, component string) (string, error) {
+func labelled(document string) (string, error) {
 	if len(metadata.FindAllString(document, 2)) != 1 {
 		return "", errors.New("a document without metadata")
 	}
@@ -119,8 +119,8 @@ func labelled(document, component string) (string, error) {
 	if strings.Contains("\n"+head, "\n  labels:") {
 		return "", errors.New("metadata.labels: the chart sets them; leave them out in config")
 	}
-	labels := fmt.Sprintf("metadata:\n  labels:\n    {{- include \"berth.labels\" (list $ %q) | nindent 4 }}\n", component)
-	return metadata.ReplaceAllLiteralString(document, labels), nil
+	return metadata.ReplaceAllLiteralString(document,
+		"metadata:\n  labels:\n    {{- include \"berth.labels\" (list $ \"\") | nindent 4 }}\n"), nil
 }
 
 // definition makes a CRD stay behind where that is asked for.
@@ -131,11 +131,8 @@ func definition(document string) (string, error) {
 	}
 	document = strings.Replace(document, annotations, annotations+
 		"    {{- if .Values.crds.keep }}\n    helm.sh/resource-policy: keep\n    {{- end }}\n", 1)
-	return labelled(document, "")
+	return labelled(document)
 }
-
-// policy is a policy or its binding.
-func policy(document string) (string, error) { return labelled(document, "") }
 
 // placed finds the namespace of a Role.
 var placed = regexp.MustCompile(`(?m)^  namespace: (.*)$`)
@@ -148,7 +145,7 @@ func role(document string) (string, error) {
 		}
 	}
 	document = placed.ReplaceAllLiteralString(document, "  namespace: {{ .Release.Namespace }}")
-	return labelled(document, "")
+	return labelled(document)
 }
 
 // replace writes a generated file, unless a file written by hand is in its place.

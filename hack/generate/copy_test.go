@@ -20,12 +20,12 @@ func TestTemplates(t *testing.T) {
 		wantErr string
 	}{
 		"text that looks like a template's": {
-			set:    copied{convert: policy},
+			set:    copied{convert: labelled},
 			source: "kind: X\nmetadata:\n  name: a\nspec: '{{ .Values }} and ${x} and $${y}'\n",
 			want:   mark + "---\nkind: X\nmetadata:\n" + labels + "  name: a\nspec: '{{ \"{{\" }} .Values }} and ${x} and $${y}'\n",
 		},
 		"a guard around several documents": {
-			set:    copied{convert: policy, guard: ".Values.on"},
+			set:    copied{convert: labelled, guard: ".Values.on"},
 			source: "---\nmetadata:\n  name: a\n---\n\nmetadata:\n  name: b\n",
 			want:   mark + "{{- if .Values.on }}\n---\nmetadata:\n" + labels + "  name: a\n---\n\nmetadata:\n" + labels + "  name: b\n{{- end }}\n",
 		},
@@ -41,8 +41,8 @@ func TestTemplates(t *testing.T) {
 			want:   mark + "---\nkind: Role\nmetadata:\n" + labels + "  name: a\n  namespace: {{ .Release.Namespace }}\n",
 		},
 		"a Role of elsewhere": {set: copied{convert: role}, source: "metadata:\n  name: a\n  namespace: kube-system\n", wantErr: "kube-system"},
-		"labels of its own":   {set: copied{convert: policy}, source: "metadata:\n  labels: {a: b}\n  name: a\n", wantErr: "metadata.labels"},
-		"no metadata":         {set: copied{convert: policy}, source: "kind: X\n", wantErr: "without metadata"},
+		"labels of its own":   {set: copied{convert: labelled}, source: "metadata:\n  labels: {a: b}\n  name: a\n", wantErr: "metadata.labels"},
+		"no metadata":         {set: copied{convert: labelled}, source: "kind: X\n", wantErr: "without metadata"},
 		"a CRD not annotated": {set: copied{convert: definition}, source: "metadata:\n  name: a\n", wantErr: "without annotations"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestFolderIsMadeEqual(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	set := copied{from: "policies", to: "policies", convert: policy}
+	set := copied{from: "policies", to: "policies", convert: labelled}
 	put("config/policies/a.yaml", "metadata:\n  name: a\n")
 	put("charts/berth/templates/policies/gone.yaml", mark)
 	put("charts/berth/templates/policies/hand.yaml", "kind: ByHand\n")
