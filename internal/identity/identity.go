@@ -93,11 +93,11 @@ func (k Kubernetes) unlisted() error {
 		"kubectl berth user link %s --subject %s", k.Name, groups, k.guess(), subject)
 }
 
-// named are the groups that tell something, as many as a sentence bears.
+// named are the groups that tell something, in order and as many as a sentence bears.
 func (k Kubernetes) named() []string {
 	const bearable = 5
 	named := make([]string, 0, bearable)
-	for _, g := range k.Groups {
+	for _, g := range slices.Sorted(slices.Values(k.Groups)) {
 		if g == everyone || strings.HasPrefix(g, "system:serviceaccounts") {
 			continue
 		}
