@@ -121,6 +121,9 @@ func (h *Handlers) narrow(ctx context.Context, search query.Workspaces, caller *
 	}
 	switch search.Owner {
 	case "":
+		if ownOnly(caller) {
+			f.Owner = caller.User
+		}
 		return f, true, nil
 	case "me":
 		return store.WorkspaceFilter{Owner: caller.User}, true, nil
@@ -133,6 +136,17 @@ func (h *Handlers) narrow(ctx context.Context, search query.Workspaces, caller *
 		return f, false, err
 	}
 	return store.WorkspaceFilter{Owner: owner.Name}, true, nil
+}
+
+// ownOnly tells whether the caller has no role by which others' workspaces could be seen, so that nobody else's need be
+// looked at.
+func ownOnly(caller *authz.Caller) bool {
+	for _, roles := range caller.Memberships {
+		if len(roles) > 0 {
+			return false
+		}
+	}
+	return len(caller.Roles) == 0
 }
 
 func inOrder(a, b codersdk.Workspace) int {
