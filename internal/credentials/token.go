@@ -52,7 +52,7 @@ func letters(n int) string {
 	text := make([]byte, 0, n)
 	for len(text) < n {
 		var some [64]byte
-		rand.Read(some[:]) //nolint:errcheck // it never fails
+		_, _ = rand.Read(some[:]) // it never fails
 		for _, b := range some {
 			if int(b) < fair && len(text) < n {
 				text = append(text, alphabet[int(b)%len(alphabet)])
