@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workspace_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/berth-dev/berth/api/v1alpha1"
+)
+
+// A mishap is what may become of a request.
+type mishap struct {
+	name string
+	// committed is true when the request is carried out and only its answer is lost.
+	committed bool
+	err       error
+}
+
+var mishaps = []mishap{
+	{"409", false, apierrors.NewConflict(schema.GroupResource{}, "o", fmt.Errorf("somebody was faster"))},
+	{"500", false, apierrors.NewInternalError(fmt.Errorf("etcd has no leader"))},
+	{"a timeout after it was carried out", true, apierrors.NewTimeoutError("the answer is lost", 0)},
+}
+
+// unlucky is a client whose nth write meets the mishap, once.
+type unlucky struct {
+	client.WithWatch
+	mu     sync.Mutex
+	writes int
+	nth    int
+	met    string
+}
+
+func unluckyAt(nth int, m mishap) *unlucky {
+	u := &unlucky{nth: nth}
+	fate := func(what string, do func() error) error {
+		u.mu.Lock()
+		u.writes++
+		hit := u.writes == u.nth
+		if hit {
+			u.met = what
+		}
+		u.mu.Unlock()
+		if !hit {
+			return do()
+		}
+		if m.committed {
+			if err := do(); err != nil {
+				return err
+			}
+		}
+		return m.err
+	}
+	u.WithWatch = interceptor.NewClient(env.Client, interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			return fate(fmt.Sprintf("create %T", o), func() error { return c.Create(ctx, o, opts...) })
+		},
+		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+			return fate(fmt.Sprintf("patch %T", o), func() error { return c.Patch(ctx, o, p, opts...) })
+		},
+		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
+			return fate(fmt.Sprintf("delete %T", o), func() error { return c.Delete(ctx, o, opts...) })
+		},
+		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, o client.Object, opts ...client.SubResourceUpdateOption) error {
+			return fate(fmt.Sprintf("update %s %T", sub, o), func() error { return c.SubResource(sub).Update(ctx, o, opts...) })
+		},
+		SubResourceApply: func(ctx context.Context, c client.Client, sub string, o runtime.ApplyConfiguration, opts ...client.SubResourceApplyOption) error {
+			return fate("apply "+sub, func() error { return c.SubResource(sub).Apply(ctx, o, opts...) })
+		},
+	})
+	return u
+}
+
+// patiently settles a workspace, trying again what fails, as a queue does with back-off.
+func (w *world) patiently(ctx context.Context, ws *v1alpha1.Workspace) {
+	GinkgoHelper()
+	for range 40 {
+		before, failed := len(w.Writes()), false
+		_, err := w.decides.Reconcile(ctx, request(ws))
+		failed = err != nil
+		for _, b := range w.builds(ctx, ws) {
+			_, err := w.acts.Reconcile(ctx, request(b))
+			failed = failed || err != nil
+		}
+		if !failed && len(w.Writes()) == before {
+			return
+		}
+	}
+	Fail(fmt.Sprintf("%s does not come to rest: %v", ws.Name, w.Writes()))
+}
+
+// life is a whole life of a workspace, in the words that its end is told in.
+func (w *world) life(ctx context.Context) (string, *v1alpha1.Workspace) {
+	GinkgoHelper()
+	var told []string
+	ws := w.workspace(ctx, "api")
+	tell := func(when string) {
+		if !read(ctx, ws) {
+			told = append(told, when+": gone")
+			return
+		}
+		told = append(told, fmt.Sprintf("%s: %s %v pods %d claims %d agents %d, ready %s", when, ws.Status.Phase, w.ledger(ctx, ws),
+			len(w.pods(ctx, ws)), len(left(w.claims(ctx, ws))), len(ws.Status.Agents), ws.Status.Conditions[0].Reason))
+		for _, b := range w.builds(ctx, ws) {
+			told = append(told, fmt.Sprintf("  %s outcome %s", b.Name, b.Annotations[v1alpha1.AnnotationOutcome]))
+		}
+	}
+	rest := func() {
+		w.patiently(ctx, ws)
+		w.ends(ctx, ws)
+		w.patiently(ctx, ws)
+		if pods := w.pods(ctx, ws); len(pods) == 1 && pods[0].DeletionTimestamp == nil {
+			w.becomes(ctx, &pods[0], running)
+			w.patiently(ctx, ws)
+		}
+	}
+	rest()
+	tell("started")
+	w.asks(ctx, ws, v1alpha1.RequestRestart)
+	rest()
+	tell("restarted")
+	w.asks(ctx, ws, v1alpha1.RequestStop)
+	rest()
+	tell("stopped")
+	Expect(env.Client.Delete(ctx, ws)).To(Succeed())
+	rest()
+	tell("deleted")
+	for _, c := range w.claims(ctx, ws) {
+		told = append(told, "kept: "+c.Annotations[v1alpha1.AnnotationWhenDeleted]+" "+fmt.Sprint(c.Annotations[v1alpha1.AnnotationDeleteAfter] != ""))
+	}
+	return strings.Join(told, "\n"), ws
+}
+
+var _ = Describe("A request that fails once", func() {
+	It("changes nothing of how it ends, whichever request it is", func(ctx SpecContext) {
+		calm := unluckyAt(0, mishaps[0])
+		w := found(ctx, calm)
+		want, _ := w.life(ctx)
+		Expect(want).To(HaveSuffix("deleted: gone\nkept: Delete true"))
+		Expect(calm.writes).To(BeNumerically(">", 20))
+		for _, m := range mishaps {
+			for nth := 1; nth <= calm.writes; nth++ {
+				u := unluckyAt(nth, m)
+				got, _ := found(ctx, u).life(ctx)
+				Expect(got).To(Equal(want), "write %d (%s) met %s", nth, u.met, m.name)
+			}
+		}
+	}, SpecTimeout(20*time.Minute))
+})
