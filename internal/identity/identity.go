@@ -9,6 +9,7 @@ package identity
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -90,7 +91,18 @@ func (k Kubernetes) unlisted() error {
 		subject = s.Namespace + "/" + s.Name
 	}
 	return fault.New(fault.Forbidden, "you are %q%s, which no User lists in spec.subjects. A user-admin can run: "+
-		"kubectl berth user link %s --subject %s", k.Name, groups, k.guess(), subject)
+		"kubectl berth user link %s --subject %s", k.Name, groups, k.guess(), plainly(subject))
+}
+
+// plainly is a name as it stands, or quoted where it holds what a terminal or a shell would not show as it is.
+func plainly(name string) string {
+	odd := strings.ContainsFunc(name, func(c rune) bool {
+		return !('0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || strings.ContainsRune(":@._/-", c))
+	})
+	if odd {
+		return strconv.Quote(name)
+	}
+	return name
 }
 
 // named are the groups that tell something, in order and as many as a sentence bears.
@@ -104,7 +116,7 @@ func (k Kubernetes) named() []string {
 		if len(named) == bearable {
 			return append(named, "…")
 		}
-		named = append(named, g)
+		named = append(named, plainly(g))
 	}
 	return named
 }
