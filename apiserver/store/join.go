@@ -3,6 +3,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/berth-dev/berth/internal/authz"
 	"github.com/berth-dev/berth/internal/fault"
 	"github.com/berth-dev/berth/internal/index"
+	"github.com/berth-dev/berth/internal/ledger"
 )
 
 // join gathers what belongs to workspaces. It remembers for the length of one answer what many of them share, so that a
@@ -100,11 +102,20 @@ func (j *join) organization(ctx context.Context, namespace string) (*v1alpha1.Or
 	})
 }
 
-// builds are a workspace's own builds, newest first.
+// builds are a workspace's own builds, newest first. A number is decided by the name that goes with it, so of two builds
+// of a number the one of that name counts; another was made by hand.
 func (j *join) builds(ctx context.Context, w *v1alpha1.Workspace) ([]*v1alpha1.WorkspaceBuild, error) {
 	found, err := list[*v1alpha1.WorkspaceBuild](ctx, j.store, &v1alpha1.WorkspaceBuildList{}, index.Workspace, string(w.UID), inNamespace(w))
-	slices.SortFunc(found, newestFirst)
-	return found, err
+	handmade := func(b *v1alpha1.WorkspaceBuild) int {
+		if b.Name == ledger.Name(w.Name, b.Spec.Number) {
+			return 0
+		}
+		return 1
+	}
+	slices.SortFunc(found, func(a, b *v1alpha1.WorkspaceBuild) int {
+		return cmp.Or(cmp.Compare(b.Spec.Number, a.Spec.Number), handmade(a)-handmade(b), cmp.Compare(a.Name, b.Name))
+	})
+	return slices.CompactFunc(found, func(a, b *v1alpha1.WorkspaceBuild) bool { return a.Spec.Number == b.Spec.Number }), err
 }
 
 // setBuild makes parts speak of a build.

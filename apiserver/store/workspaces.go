@@ -3,7 +3,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"slices"
 
@@ -185,7 +184,8 @@ func (s *Store) BuildByID(ctx context.Context, id uuid.UUID) (WorkspaceParts, au
 		if err != nil {
 			return none(err)
 		}
-		return p, rights, s.newJoin().setBuild(ctx, &p, b)
+		p, err = s.BuildByNumber(ctx, p, b.Spec.Number)
+		return p, rights, err
 	}
 	p, rights, err := s.workspaceParts(first(list[*v1alpha1.Workspace](ctx, s, &v1alpha1.WorkspaceList{}, index.Coming, id.String())))(ctx)
 	if err != nil {
@@ -204,9 +204,6 @@ func (p WorkspaceParts) Number() int64 {
 	}
 	return p.Build.Spec.Number
 }
-
-// newestFirst orders builds.
-func newestFirst(a, b *v1alpha1.WorkspaceBuild) int { return cmp.Compare(b.Spec.Number, a.Spec.Number) }
 
 // inNamespace is a list's option.
 func inNamespace(o client.Object) client.ListOption { return client.InNamespace(o.GetNamespace()) }

@@ -97,11 +97,6 @@ func (s *Store) CreateWorkspace(ctx context.Context, w *v1alpha1.Workspace) erro
 	return asFault(s.client.Create(ctx, w))
 }
 
-// CheckWorkspace asks the cluster whether it would take a new workspace, and stores nothing.
-func (s *Store) CheckWorkspace(ctx context.Context, w *v1alpha1.Workspace) error {
-	return asFault(s.client.Create(ctx, w.DeepCopy(), client.DryRunAll, client.DisableReadYourWritesConsistency))
-}
-
 // CreateBuild stores a new build, and is the one point at which its number is decided: the cluster refuses the second of
 // a name. Where there is one already, it is the answer if it asks for the same of the same workspace and has not ended,
 // so that a request sent twice makes one build. One of an earlier workspace of the name is waited for while it goes. Any

@@ -37,14 +37,17 @@ var _ = Describe("Advisories", func() {
 		seen(ctx, object)
 
 		shown := as[codersdk.Workspace](ctx, 200, b.ada, "GET", "workspaces/"+attacker.ID.String(), nil)
-		agent := shown.LatestBuild.Resources[0].Agents
+		var agents []codersdk.WorkspaceAgent
 		for _, r := range shown.LatestBuild.Resources {
-			agent = append(agent, r.Agents...)
+			agents = append(agents, r.Agents...)
 		}
-		for _, one := range agent {
+		Expect(agents).To(HaveLen(1))
+		for _, one := range agents {
 			Expect(one.ID).To(Equal(ids.Agent(shown.LatestBuild.ID, "main")))
 			Expect(one.Apps[0].ID).To(Equal(ids.App(one.ID, "code")))
 		}
+		Expect(as[codersdk.WorkspaceBuild](ctx, 200, b.ada, "GET", "workspacebuilds/"+attacker.LatestBuild.ID.String(), nil)).
+			To(HaveField("Status", codersdk.WorkspaceStatusRunning), "the forged build of its number does not count")
 		theirs := as[codersdk.WorkspaceBuild](ctx, 200, a.ada, "GET", "workspacebuilds/"+victim.LatestBuild.ID.String(), nil)
 		Expect(theirs.WorkspaceID).To(Equal(victim.ID))
 		refused(ctx, 404, b.ada, "GET", "workspacebuilds/"+victim.LatestBuild.ID.String(), nil)

@@ -3,6 +3,7 @@
 package workspaces_test
 
 import (
+	"context"
 	"sync"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -14,16 +15,20 @@ import (
 	"github.com/berth-dev/berth/internal/ids"
 )
 
-var _ = Describe("A build", func() {
-	var w *world
-	var object *v1alpha1.Workspace
+// running is a running workspace of ada's in a new world, with the path of its builds.
+func running(ctx context.Context) (w *world, object *v1alpha1.Workspace, path string) {
+	GinkgoHelper()
+	w = newWorld(ctx)
+	path = "workspaces/" + w.workspace(ctx, w.ada, "dev").ID.String() + "/builds"
+	object = w.object(ctx, w.ada, "dev")
+	w.end(ctx, object, 1, v1alpha1.JobSucceeded)
+	return w, object, path
+}
+
+var _ = Describe("A bad build", Ordered, func() {
+	var w *world // one for all: a refusal changes nothing
 	var path string
-	BeforeEach(func(ctx SpecContext) {
-		w = newWorld(ctx)
-		path = "workspaces/" + w.workspace(ctx, w.ada, "dev").ID.String() + "/builds"
-		object = w.object(ctx, w.ada, "dev")
-		w.end(ctx, object, 1, v1alpha1.JobSucceeded)
-	})
+	BeforeAll(func(ctx SpecContext) { w, _, path = running(ctx) })
 
 	DescribeTable("is refused", func(ctx SpecContext, status int, in codersdk.CreateWorkspaceBuildRequest, fields ...string) {
 		refused(ctx, status, w.ada, "POST", path, in, fields...)
@@ -39,6 +44,14 @@ var _ = Describe("A build", func() {
 		Entry("state by a member", 403, codersdk.CreateWorkspaceBuildRequest{Transition: "start", State: []byte("x")}),
 		Entry("debug by a member", 400, codersdk.CreateWorkspaceBuildRequest{Transition: "start", LogLevel: "debug"}, "log_level"),
 	)
+
+})
+
+var _ = Describe("A build", func() {
+	var w *world
+	var object *v1alpha1.Workspace
+	var path string
+	BeforeEach(func(ctx SpecContext) { w, object, path = running(ctx) })
 
 	It("is refused with a version that is unknown, hidden, another template's, failed or still checked", func(ctx SpecContext) {
 		start := func(v *v1alpha1.TemplateVersion) codersdk.CreateWorkspaceBuildRequest {

@@ -3,6 +3,7 @@
 package workspaces_test
 
 import (
+	"context"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -14,26 +15,28 @@ import (
 	"github.com/berth-dev/berth/internal/ids"
 )
 
-var _ = Describe("Making a workspace refuses", func() {
-	var w *world
-	BeforeEach(func(ctx SpecContext) { w = newWorld(ctx) })
+// request is one that is right, but for the change.
+func (w *world) request(change func(*codersdk.CreateWorkspaceRequest)) codersdk.CreateWorkspaceRequest {
+	in := codersdk.CreateWorkspaceRequest{Name: "dev", TemplateID: ids.Of(w.goDev)}
+	change(&in)
+	return in
+}
 
-	// nothing tells that a refusal left nothing behind.
-	nothing := func(ctx SpecContext) {
-		GinkgoHelper()
-		var left v1alpha1.WorkspaceList
-		Expect(env.Client.List(ctx, &left, client.InNamespace(w.organization))).To(Succeed())
-		Expect(left.Items).To(BeEmpty())
-	}
-	request := func(change func(*codersdk.CreateWorkspaceRequest)) codersdk.CreateWorkspaceRequest {
-		in := codersdk.CreateWorkspaceRequest{Name: "dev", TemplateID: ids.Of(w.goDev)}
-		change(&in)
-		return in
-	}
+// empty tells that a refusal left nothing behind.
+func (w *world) empty(ctx context.Context) {
+	GinkgoHelper()
+	var left v1alpha1.WorkspaceList
+	Expect(env.Client.List(ctx, &left, client.InNamespace(w.organization))).To(Succeed())
+	Expect(left.Items).To(BeEmpty())
+}
+
+var _ = Describe("Making a workspace refuses an input", Ordered, func() {
+	var w *world // one for all: a refusal changes nothing
+	BeforeAll(func(ctx SpecContext) { w = newWorld(ctx) })
 
 	DescribeTable("a bad name", func(ctx SpecContext, name string) {
-		refused(ctx, 400, w.ada, "POST", w.places("me"), request(func(in *codersdk.CreateWorkspaceRequest) { in.Name = name }), "name")
-		nothing(ctx)
+		refused(ctx, 400, w.ada, "POST", w.places("me"), w.request(func(in *codersdk.CreateWorkspaceRequest) { in.Name = name }), "name")
+		w.empty(ctx)
 	},
 		Entry("none", ""), Entry("300 characters", strings.Repeat("x", 300)), Entry("33", strings.Repeat("x", 33)),
 		Entry("a path", "../etc"), Entry("two hyphens", "a--b"), Entry("a hyphen first", "-a"), Entry("a hyphen last", "a-"),
@@ -42,8 +45,8 @@ var _ = Describe("Making a workspace refuses", func() {
 	)
 
 	DescribeTable("a bad field", func(ctx SpecContext, change func(*codersdk.CreateWorkspaceRequest), fields ...string) {
-		refused(ctx, 400, w.ada, "POST", w.places("me"), request(change), fields...)
-		nothing(ctx)
+		refused(ctx, 400, w.ada, "POST", w.places("me"), w.request(change), fields...)
+		w.empty(ctx)
 	},
 		Entry("neither template nor version", func(in *codersdk.CreateWorkspaceRequest) { in.TemplateID = [16]byte{} }, "template_id", "template_version_id"),
 		Entry("both", func(in *codersdk.CreateWorkspaceRequest) { in.TemplateVersionID = ids.Of(w.version) }, "template_id", "template_version_id"),
@@ -70,13 +73,19 @@ var _ = Describe("Making a workspace refuses", func() {
 			Expect(a.status).To(Equal(400), "%s: %s", body, a.body)
 		}
 		Expect(ask(ctx, w.ada, "POST", w.places("me"), `{"name": "`+strings.Repeat("x", 3<<20)+`"}`).status).To(Equal(413))
-		nothing(ctx)
+		w.empty(ctx)
 	})
+
+})
+
+var _ = Describe("Making a workspace refuses", func() {
+	var w *world
+	BeforeEach(func(ctx SpecContext) { w = newWorld(ctx) })
 
 	It("a name that is taken, also in other capitals", func(ctx SpecContext) {
 		w.workspace(ctx, w.ada, "Dev")
 		for _, name := range []string{"Dev", "dev", "DEV"} {
-			r := refused(ctx, 409, w.ada, "POST", w.places("me"), request(func(in *codersdk.CreateWorkspaceRequest) { in.Name = name }), "name")
+			r := refused(ctx, 409, w.ada, "POST", w.places("me"), w.request(func(in *codersdk.CreateWorkspaceRequest) { in.Name = name }), "name")
 			Expect(r.Validations[0].Detail).To(Equal("This value is already in use and should be unique."))
 		}
 		w.workspace(ctx, w.grace, "dev") // another's name is free
@@ -85,26 +94,26 @@ var _ = Describe("Making a workspace refuses", func() {
 	It("a template that is deprecated, hidden, without a version or another organization's, and a place of others", func(ctx SpecContext) {
 		other := newWorld(ctx)
 		of := func(t *v1alpha1.Template) codersdk.CreateWorkspaceRequest {
-			return request(func(in *codersdk.CreateWorkspaceRequest) { in.TemplateID = ids.Of(t) })
+			return w.request(func(in *codersdk.CreateWorkspaceRequest) { in.TemplateID = ids.Of(t) })
 		}
 		unknown := refused(ctx, 404, w.ada, "POST", w.places("me"), of(&v1alpha1.Template{Spec: v1alpha1.TemplateSpec{ID: v1alpha1.ID(absent())}}), "template_id")
 		Expect(refused(ctx, 404, w.ada, "POST", w.places("me"), of(w.secret), "template_id")).To(Equal(unknown))
 		Expect(refused(ctx, 404, w.ada, "POST", w.places("me"), of(w.broken), "template_id")).To(Equal(unknown))
 		Expect(refused(ctx, 404, w.ada, "POST", w.places("me"), of(other.goDev), "template_id")).To(Equal(unknown))
-		refused(ctx, 404, w.ada, "POST", w.places(w.grace), request(func(*codersdk.CreateWorkspaceRequest) {}))
-		refused(ctx, 404, w.eve, "POST", w.places("me"), request(func(*codersdk.CreateWorkspaceRequest) {}))
-		refused(ctx, 403, w.owner, "POST", w.places(w.eve), request(func(*codersdk.CreateWorkspaceRequest) {}))
+		refused(ctx, 404, w.ada, "POST", w.places(w.grace), w.request(func(*codersdk.CreateWorkspaceRequest) {}))
+		refused(ctx, 404, w.eve, "POST", w.places("me"), w.request(func(*codersdk.CreateWorkspaceRequest) {}))
+		refused(ctx, 403, w.owner, "POST", w.places(w.eve), w.request(func(*codersdk.CreateWorkspaceRequest) {}))
 
 		w.goDev.Spec.DeprecationMessage = "use go-dev-2"
 		Expect(env.Client.Update(ctx, w.goDev)).To(Succeed())
 		seen(ctx, w.goDev)
 		Expect(refused(ctx, 400, w.ada, "POST", w.places("me"), of(w.goDev)).Detail).To(Equal("use go-dev-2"))
-		nothing(ctx)
+		w.empty(ctx)
 	})
 
 	It("a version that is failed, archived or still being checked", func(ctx SpecContext) {
 		of := func(v *v1alpha1.TemplateVersion) codersdk.CreateWorkspaceRequest {
-			return request(func(in *codersdk.CreateWorkspaceRequest) { in.TemplateID, in.TemplateVersionID = [16]byte{}, ids.Of(v) })
+			return w.request(func(in *codersdk.CreateWorkspaceRequest) { in.TemplateID, in.TemplateVersionID = [16]byte{}, ids.Of(v) })
 		}
 		failed := w.addVersion(ctx, w.goDev, "failed", parametrised, v1alpha1.JobFailed)
 		refused(ctx, 400, w.ada, "POST", w.places("me"), of(failed), "template_version_id")
@@ -115,7 +124,7 @@ var _ = Describe("Making a workspace refuses", func() {
 		Expect(env.Client.Update(ctx, archived)).To(Succeed())
 		seen(ctx, archived)
 		refused(ctx, 400, w.ada, "POST", w.places("me"), of(archived), "template_version_id")
-		nothing(ctx)
+		w.empty(ctx)
 
 		older := w.addVersion(ctx, w.goDev, "older", parametrised, v1alpha1.JobSucceeded)
 		made := as[codersdk.Workspace](ctx, 201, w.ada, "POST", w.places("me"), of(older))
