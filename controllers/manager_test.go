@@ -154,6 +154,8 @@ var _ = Describe("the manager", Ordered, func() {
 		Eventually(state(ctx, second)).WithContext(ctx).WithTimeout(soon).Should(BeReady())
 	})
 
+	It("starts, keeps, stops, restarts and deletes a workspace", theLifeOfAWorkspace)
+
 	It("is done when it is done: a quiet cluster sees no write", func(ctx SpecContext) {
 		var before string
 		Eventually(func() bool {
