@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/berth-dev/berth/api/v1alpha1"
+)
+
+const (
+	workspace = "kind: Workspace\nmetadata: {name: dev}\nspec: {owner: {user: ada}, templateRef: {name: plain}, "
+	template  = "kind: Template\nmetadata: {name: plain}\nspec: {content: {image: a, "
+	user      = "kind: User\nmetadata: {name: refused}\nspec: {email: a@b, "
+)
+
+// What is wrong in a manifest is refused by the kube-apiserver itself, with the field and what would be right.
+func TestBadManifestsAreRefused(t *testing.T) {
+	ns, c := namespace(t), raw(t)
+	for name, test := range map[string]struct {
+		manifest string
+		want     []string
+	}{
+		"a duration in days":             {workspace + "autostop: {after: 2 days}}", []string{"spec.autostop.after"}},
+		"a duration that overflows":      {workspace + "autostop: {after: 999999h999999h}}", []string{"spec.autostop.after", "at most 87840h"}},
+		"a schedule with a zone in it":   {workspace + "autostart: {schedule: 'CRON_TZ=UTC 0 0 * * *'}}", []string{"spec.autostart.schedule", "five fields"}},
+		"a schedule that is no schedule": {workspace + "autostart: {schedule: tomorrow}}", []string{"spec.autostart.schedule"}},
+		"a state that is none":           {workspace + "state: Paused}", []string{"spec.state", "Running", "Stopped"}},
+		"a misspelt field":               {workspace + "paramters: {cpu: 1}}", []string{"spec.paramters"}},
+		"a name of 300 characters": {"kind: Workspace\nmetadata: {name: dev}\nspec: {name: " + strings.Repeat("a", 300) +
+			", owner: {user: ada}, templateRef: {name: plain}}", []string{"spec.name", "32"}},
+		"a name that climbs": {"kind: Workspace\nmetadata: {name: dev}\nspec: {name: ../etc, owner: {user: ada}, templateRef: {name: plain}}",
+			[]string{"spec.name"}},
+		"a name with two hyphens": {"kind: Workspace\nmetadata: {name: dev}\nspec: {name: a--b, owner: {user: ada}, templateRef: {name: plain}}",
+			[]string{"spec.name"}},
+		"an object name with two hyphens, which would be the name": {
+			"kind: Workspace\nmetadata: {name: a--b}\nspec: {owner: {user: ada}, templateRef: {name: plain}}", []string{"metadata.name", "spec.name"}},
+		"an owner in capitals": {"kind: Workspace\nmetadata: {name: dev}\nspec: {owner: {user: Ada}, templateRef: {name: plain}}",
+			[]string{"spec.owner.user"}},
+		"no owner":                  {"kind: Workspace\nmetadata: {name: dev}\nspec: {templateRef: {name: plain}}", []string{"spec.owner"}},
+		"V 43: another namespace":   {"kind: Workspace\nmetadata: {name: dev}\nspec: {owner: {user: ada}, templateRef: {name: plain, namespace: other}}", []string{"namespace"}},
+		"neither image nor pod":     {"kind: Template\nmetadata: {name: plain}\nspec: {content: {readme: x}}", []string{"spec.content", "exactly one of image and podTemplate"}},
+		"both image and pod":        {template + "podTemplate: {spec: {}}}}", []string{"exactly one of image and podTemplate"}},
+		"two agents with one image": {template + "agents: [{name: a}, {name: b}]}}", []string{"one agent"}},
+		"a parameter twice":         {template + "parameters: [{name: a, type: string}, {name: a, type: string}]}}", []string{"parameters[1]", "Duplicate"}},
+		"a type that is none":       {template + "parameters: [{name: a, type: bool}]}}", []string{"parameters[0].type", "boolean"}},
+		"a pattern for a number":    {template + "parameters: [{name: a, type: number, pattern: x}]}}", []string{"parameters[0]", "pattern is for string"}},
+		"an app without anything":   {template + "apps: [{name: a}]}}", []string{"apps[0]", "exactly one of port, url and command"}},
+		"a port that is none":       {template + "apps: [{name: a, port: 70000}]}}", []string{"apps[0].port", "65535"}},
+		"a schedule without one":    {template + "scripts: [{name: a, runAt: Schedule, run: x}]}}", []string{"scripts[0]", "schedule belongs to runAt: Schedule"}},
+		"a start that never fails":  {template + "startTimeout: 1s}}", []string{"startTimeout", "between 30s and 24h"}},
+		"steps without Progressive": {"kind: Template\nmetadata: {name: plain}\nspec: {rollout: {steps: [{percent: 5}]}}", []string{"strategy: Progressive"}},
+		"everyone by name":          {"kind: Template\nmetadata: {name: plain}\nspec: {access: [{kind: Everyone, name: x, role: Use}]}", []string{"access[0]", "Everyone has no name"}},
+		"an address in brackets":    {"kind: User\nmetadata: {name: refused}\nspec: {email: 'Ada <a@b>'}", []string{"spec.email"}},
+		"an address with two @":     {"kind: User\nmetadata: {name: refused}\nspec: {email: a@b@c}", []string{"spec.email"}},
+		"a group as a person":       {user + "subjects: [{kind: Group, name: x}]}", []string{"spec.subjects", "Group"}},
+		"an id in capitals":         {user + "id: 6BA7B810-9DAD-11D1-80B4-00C04FD430C8}", []string{"spec.id"}},
+		"a role that is none":       {user + "roles: [God]}", []string{"spec.roles[0]"}},
+		"a group called Everyone":   {"kind: Group\nmetadata: {name: everyone}", []string{"Everyone is the group of all members"}},
+		"a level that is none":      {"kind: Organization\nmetadata: {name: refused}\nspec: {podSecurity: none}", []string{"spec.podSecurity", "restricted"}},
+		"an organization too long":  {"kind: Organization\nmetadata: {name: " + strings.Repeat("a", 33) + "}", []string{"metadata.name", "at most 32"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text, err := yaml.YAMLToJSON([]byte("apiVersion: berth.dev/v1alpha1\n" + test.manifest))
+			if err != nil {
+				t.Fatal(err)
+			}
+			status, body := send(t, c, ns, text)
+			if status < 400 || status >= http.StatusInternalServerError {
+				t.Fatalf("%d, want a refusal: %s", status, body)
+			}
+			for _, part := range test.want {
+				if !strings.Contains(body, part) {
+					t.Errorf("it does not name %q: %s", part, body)
+				}
+			}
+		})
+	}
+}
+
+// What never changes is refused with what to do instead; what may change, may.
+func TestWhatNeverChanges(t *testing.T) {
+	const version = "kind: TemplateVersion\nmetadata: {name: v}\nspec: {templateRef: {name: plain}, content: {podTemplate: {spec: {containers: [{name: a, image: a}]}}}}"
+	const build = "kind: WorkspaceBuild\nmetadata: {name: dev-1}\nspec: {workspaceRef: {name: dev, uid: x}, number: 1, transition: Start, reason: Initiator, initiator: {name: ada}}"
+	for name, test := range map[string]struct {
+		manifest, patch string
+		want            string // empty: it is admitted
+	}{
+		"a workspace's owner":            {workspace + "}", `{"spec":{"owner":{"user":"eve"}}}`, "spec.owner.user never changes"},
+		"a workspace's template":         {workspace + "}", `{"spec":{"templateRef":{"name":"other"}}}`, "spec.templateRef.name never changes"},
+		"a workspace's name, given late": {workspace + "}", `{"spec":{"name":"api"}}`, "spec.name never changes"},
+		"a workspace's state":            {workspace + "}", `{"spec":{"state":"Stopped"}}`, ""},
+		"an id that is set":              {workspace + "id: 6ba7b810-9dad-11d1-80b4-00c04fd430c8}", `{"spec":{"id":null}}`, "spec.id never changes"},
+		"an id that is set to another":   {workspace + "id: 6ba7b810-9dad-11d1-80b4-00c04fd430c8}", `{"spec":{"id":"7ba7b810-9dad-11d1-80b4-00c04fd430c8"}}`, "spec.id never changes"},
+		"an id, once":                    {workspace + "}", `{"spec":{"id":"6ba7b810-9dad-11d1-80b4-00c04fd430c8"}}`, ""},
+		"a version's image":              {version, `{"spec":{"content":{"podTemplate":{"spec":{"containers":[{"name":"a","image":"b"}]}}}}}`, "edit spec.content of the Template and a new version follows"},
+		"a key in a version's pod":       {version, `{"spec":{"content":{"podTemplate":{"spec":{"hostNetwork":true}}}}}`, "TemplateVersion.spec.content never changes"},
+		"a version's template":           {version, `{"spec":{"templateRef":{"name":"other"}}}`, "spec.templateRef never changes"},
+		"a version's template, taken":    {version, `{"spec":{"templateRef":null}}`, "spec.templateRef never changes"},
+		"a version's message":            {version, `{"spec":{"message":"x","archived":true}}`, ""},
+		"a build's transition":           {build, `{"spec":{"transition":"Stop"}}`, "a build never changes"},
+		"a build's parameters":           {build, `{"spec":{"parameters":{"values":{"cpu":1}}}}`, "a build never changes"},
+		"a build's end, asked for":       {build, `{"spec":{"cancel":{"requestedAt":"2026-01-01T00:00:00Z"}}}`, ""},
+		"a template's content":           {template + "}}", `{"spec":{"content":{"image":"b"}}}`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := &unstructured.Unstructured{}
+			if err := yaml.Unmarshal([]byte("apiVersion: berth.dev/v1alpha1\n"+test.manifest), &u.Object); err != nil {
+				t.Fatal(err)
+			}
+			u.SetNamespace(namespace(t))
+			if err := live.Client.Create(t.Context(), u); err != nil {
+				t.Fatal(err)
+			}
+			err := live.Client.Patch(t.Context(), u, client.RawPatch("application/merge-patch+json", []byte(test.patch)))
+			switch {
+			case test.want == "" && err != nil:
+				t.Errorf("refused: %v", err)
+			case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
+				t.Errorf("want a refusal with %q, got %v", test.want, err)
+			}
+		})
+	}
+}
+
+// Accepted numbers only rise, so that no build that was overtaken is ever held to again.
+func TestAcceptedNumbersOnlyRise(t *testing.T) {
+	w := &v1alpha1.Workspace{}
+	if err := yaml.Unmarshal([]byte(workspace+"}"), w); err != nil {
+		t.Fatal(err)
+	}
+	w.Namespace = namespace(t)
+	if err := live.Client.Create(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	if w.Status.ObservedGeneration != -1 {
+		t.Errorf("observedGeneration begins at %d, want -1", w.Status.ObservedGeneration)
+	}
+	for _, step := range []struct {
+		number int64
+		want   bool
+	}{{1, true}, {3, true}, {2, false}, {3, true}} {
+		w.Status.Build = &v1alpha1.AcceptedBuild{UIDReference: v1alpha1.UIDReference{Name: "dev-1", UID: "x"}, Number: step.number}
+		err := live.Client.Status().Update(t.Context(), w)
+		if (err == nil) != step.want {
+			t.Errorf("number %d: %v, want admitted %v", step.number, err, step.want)
+		}
+		if err := live.Client.Get(t.Context(), client.ObjectKeyFromObject(w), w); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
