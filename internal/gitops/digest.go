@@ -57,7 +57,7 @@ func specOnly(fields *metav1.FieldsV1) *metav1.FieldsV1 {
 		return nil
 	}
 	var all map[string]json.RawMessage
-	if json.Unmarshal(fields.Raw, &all) != nil {
+	if json.Unmarshal(fields.GetRawBytes(), &all) != nil {
 		return fields
 	}
 	spec := map[string]json.RawMessage{}
@@ -68,7 +68,7 @@ func specOnly(fields *metav1.FieldsV1) *metav1.FieldsV1 {
 	if err != nil {
 		return fields
 	}
-	return &metav1.FieldsV1{Raw: raw}
+	return metav1.NewFieldsV1(string(raw))
 }
 
 // reduceLastApplied replaces the manifest in the annotation by the names of its spec's fields, or drops the annotation.

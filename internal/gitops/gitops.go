@@ -86,12 +86,12 @@ func (m mark) holdsSpec(e metav1.ManagedFieldsEntry) bool {
 	if e.Subresource != "" || !slices.Contains(m.managers, e.Manager) {
 		return false
 	}
-	return e.FieldsV1 == nil || len(e.FieldsV1.Raw) == 0 || TouchesSpec(e)
+	return e.FieldsV1 == nil || e.FieldsV1.GetRawString() == "" || TouchesSpec(e)
 }
 
 // TouchesSpec tells whether an entry of managedFields holds a field of the spec.
 func TouchesSpec(e metav1.ManagedFieldsEntry) bool {
-	return e.FieldsV1 != nil && strings.Contains(string(e.FieldsV1.Raw), `"f:spec"`)
+	return e.FieldsV1 != nil && strings.Contains(e.FieldsV1.GetRawString(), `"f:spec"`)
 }
 
 func hasAny(have map[string]string, want []string) bool {

@@ -18,7 +18,7 @@ func at(minute int) *metav1.Time {
 	return &metav1.Time{Time: time.Date(2026, 1, 31, 9, minute, 0, 0, time.UTC)}
 }
 
-func fields(raw string) *metav1.FieldsV1 { return &metav1.FieldsV1{Raw: []byte(raw)} }
+func fields(raw string) *metav1.FieldsV1 { return metav1.NewFieldsV1(raw) }
 
 func applied(manager, raw string, minute int) metav1.ManagedFieldsEntry {
 	return metav1.ManagedFieldsEntry{
