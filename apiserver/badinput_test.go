@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -148,7 +149,7 @@ var _ = Describe("Bad input", Ordered, func() {
 // counted is a long body that counts how much of it was taken.
 type counted struct {
 	left int64
-	took int64
+	took atomic.Int64
 }
 
 func (c *counted) Read(p []byte) (int, error) {
@@ -157,8 +158,8 @@ func (c *counted) Read(p []byte) (int, error) {
 	}
 	n := copy(p, bytes.Repeat([]byte("x"), min(len(p), int(c.left))))
 	c.left -= int64(n)
-	c.took += int64(n)
+	c.took.Add(int64(n))
 	return n, nil
 }
 
-func (c *counted) read() int64 { return c.took }
+func (c *counted) read() int64 { return c.took.Load() }

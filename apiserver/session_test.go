@@ -142,13 +142,28 @@ var _ = Describe("A session", Ordered, func() {
 		flood, other := session("").with("X-Forwarded-For", "192.0.2.7"), session("").with("X-Forwarded-For", "192.0.2.8")
 		try := func(d door) answer { return ask(ctx, d, "POST", "/api/v2/users/login", `{"email":"","password":`) }
 		Expect(try(flood).Status).To(Equal(http.StatusBadRequest), "what can't be read is no attempt")
-		limited := func() answer {
-			return ask(ctx, flood, "POST", "/api/v2/users/login", codersdk.LoginWithPasswordRequest{Email: "x@example.org", Password: "x"})
+		const many = 70
+		answers := make(chan answer, many)
+		for range many {
+			go func() {
+				defer GinkgoRecover()
+				answers <- ask(ctx, flood, "POST", "/api/v2/users/login", codersdk.LoginWithPasswordRequest{Email: "x@example.org", Password: "x"})
+			}()
 		}
-		var last answer
-		Eventually(func() int { last = limited(); return last.Status }).WithTimeout(20 * time.Second).WithPolling(time.Millisecond).Should(Equal(http.StatusTooManyRequests))
-		Expect(last.Header.Get("Retry-After")).To(Equal("1"))
-		Expect(last.Message()).NotTo(BeEmpty())
-		Expect(ask(ctx, other, "POST", "/api/v2/users/login", codersdk.LoginWithPasswordRequest{Email: "x@example.org", Password: "x"}).Status).To(Equal(http.StatusUnauthorized))
+		limited := 0
+		for range many {
+			a := <-answers
+			if a.Status == http.StatusTooManyRequests {
+				limited++
+				Expect(a.Header.Get("Retry-After")).To(Equal("1"))
+				Expect(a.Message()).NotTo(BeEmpty())
+				continue
+			}
+			Expect(a.Status).To(BeElementOf(http.StatusUnauthorized, http.StatusServiceUnavailable), "wrong, or too many at one moment")
+		}
+		Expect(limited).To(BeNumerically(">", 0))
+		Eventually(func() int {
+			return ask(ctx, other, "POST", "/api/v2/users/login", codersdk.LoginWithPasswordRequest{Email: "x@example.org", Password: "x"}).Status
+		}).Should(Equal(http.StatusUnauthorized))
 	})
 })

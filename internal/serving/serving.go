@@ -123,7 +123,7 @@ func (k *Keeper) shared(ctx context.Context) (*material, error) {
 			return nil, fmt.Errorf("writing Secret %s: %w", SecretName, err)
 		}
 	}
-	return nil, fmt.Errorf("Secret %s changed %d times while it was being written", SecretName, tries)
+	return nil, fmt.Errorf("the Secret %s changed %d times while it was being written", SecretName, tries)
 }
 
 func (k *Keeper) write(ctx context.Context, secret *corev1.Secret, m *material, there bool) error {
