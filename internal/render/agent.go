@@ -174,7 +174,7 @@ func (a *assembly) installAgent() {
 		}}})
 	a.prepend(corev1.Container{
 		Name: InstallContainer, Image: a.in.Platform.AgentImage, ImagePullPolicy: a.in.Platform.AgentImagePullPolicy,
-		Command:         []string{"/berth-agent", "install", "--to", agentDirectory},
+		Command:         []string{"/usr/bin/berth-agent", "install", "--to", agentDirectory},
 		VolumeMounts:    []corev1.VolumeMount{{Name: agentVolume, MountPath: agentDirectory}},
 		Resources:       ownShare(a.placed()[0].Resources),
 		SecurityContext: &corev1.SecurityContext{ReadOnlyRootFilesystem: new(true)},

@@ -35,7 +35,7 @@ func TestAgentIsTheFirstProcess(t *testing.T) {
 				t.Errorf("readiness (-want +got):\n%s", diff)
 			}
 			install := w.Pod.Spec.InitContainers[0]
-			if diff := cmp.Diff([]string{"/berth-agent", "install", "--to", "/.berth"}, install.Command); diff != "" || install.Image != "registry.example/berth:sample" {
+			if diff := cmp.Diff([]string{"/usr/bin/berth-agent", "install", "--to", "/.berth"}, install.Command); diff != "" || install.Image != "registry.example/berth:sample" {
 				t.Errorf("%s, install (-want +got):\n%s", install.Image, diff)
 			}
 			checkSafe(t, w)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package addons has what runs inside every cluster: its DNS and its dynamic
-// volumes. It owns their manifests; the images are made by package images.
+// Package addons has what runs inside every cluster: its DNS, its dynamic
+// volumes, and the room that its node offers. It owns their manifests; the images are made by package images.
 package addons
 
 import (
@@ -20,6 +20,20 @@ var dnsManifest string
 
 //go:embed manifests/volumes.yaml
 var volumesManifest string
+
+//go:embed manifests/room.yaml
+var roomManifest string
+
+// Room makes the node offer at least so much to the scheduler, whatever the
+// machine has: pods that ask for what a real cluster would give them run here
+// too, side by side on what there is.
+type Room struct{ Resources []Resource }
+
+// Resource is a least amount, a quantity, of a resource that Kubernetes names.
+type Resource struct{ Name, AtLeast string }
+
+// Manifests renders what is to be applied.
+func (r Room) Manifests() ([]byte, error) { return render("room", roomManifest, r) }
 
 // DNS is the cluster's name service.
 type DNS struct {

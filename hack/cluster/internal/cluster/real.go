@@ -238,7 +238,11 @@ func (s *start) worker(ctx context.Context) error {
 	return s.nodeReady(ctx, "kubelet")
 }
 
-// addons applies DNS and volumes and waits until they work.
+// room is what the node offers at least; 64Gi are for the scheduler's arithmetic,
+// and a pod that takes more than the machine has is ended as on any node.
+var room = addons.Room{Resources: []addons.Resource{{Name: "cpu", AtLeast: "16"}, {Name: "memory", AtLeast: "64Gi"}}}
+
+// addons applies DNS, volumes and room and waits until they work.
 func (s *start) addons(ctx context.Context, archives []archive) error {
 	dns, err := addons.DNS{Image: ref("coredns", archives), Address: network.DNSAddress, Resolvers: addons.HostResolvers()}.Manifests()
 	if err != nil {
@@ -248,7 +252,11 @@ func (s *start) addons(ctx context.Context, archives []archive) error {
 	if err != nil {
 		return err
 	}
-	if err := s.api.Apply(ctx, slices.Concat(dns, []byte("\n---\n"), volumes)); err != nil {
+	size, err := room.Manifests()
+	if err != nil {
+		return err
+	}
+	if err := s.api.Apply(ctx, slices.Concat(dns, []byte("\n---\n"), volumes, []byte("\n---\n"), size)); err != nil {
 		return err
 	}
 	for what, path := range map[string]string{
