@@ -12,6 +12,8 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -50,10 +52,10 @@ func patch(ctx context.Context, o client.Object, text string) {
 	Expect(env.Client.Patch(ctx, o, client.RawPatch("application/merge-patch+json", []byte(text)))).To(Succeed())
 }
 
-// samples are the objects of config/samples, in the order of their files.
-func samples() []*unstructured.Unstructured {
+// manifests are the objects of the files that a pattern below config names, in the order of the files.
+func manifests(pattern string) []*unstructured.Unstructured {
 	GinkgoHelper()
-	files, err := filepath.Glob(filepath.Join(Root(), "config", "samples", "*.yaml"))
+	files, err := filepath.Glob(filepath.Join(Root(), "config", pattern))
 	Expect(err).NotTo(HaveOccurred())
 	Expect(files).NotTo(BeEmpty())
 	var found []*unstructured.Unstructured
@@ -63,7 +65,7 @@ func samples() []*unstructured.Unstructured {
 		for _, document := range strings.Split(string(text), "\n---\n") {
 			u := &unstructured.Unstructured{}
 			Expect(yaml.Unmarshal([]byte(document), &u.Object)).To(Succeed(), f)
-			if u.GetAPIVersion() == v1alpha1.GroupVersion.String() {
+			if u.GetKind() != "" {
 				found = append(found, u)
 			}
 		}
@@ -72,12 +74,24 @@ func samples() []*unstructured.Unstructured {
 }
 
 var _ = Describe("the manager", Ordered, func() {
+	// It runs with the rights that the chart gives it and no other, under the policies that the chart brings.
 	BeforeAll(func(ctx SpecContext) {
 		create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "berth-system"}})
+		for _, u := range append(manifests("rbac/manager.yaml"), manifests("policies/*.yaml")...) {
+			create(ctx, u)
+		}
+		who := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "berth-manager"}}
+		name := metav1.ObjectMeta{Name: "berth-manager", Namespace: "berth-system"}
+		create(ctx,
+			&rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: name.Name}, Subjects: who, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name.Name}},
+			&rbacv1.RoleBinding{ObjectMeta: name, Subjects: who, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name.Name}})
+		config, err := env.AddUser("berth-manager")
+		Expect(err).NotTo(HaveOccurred())
 		running, stop := context.WithCancel(context.Background())
-		mgr, err := controllers.New(running, env.Config, controllers.Options{
+		mgr, err := controllers.New(running, config, controllers.Options{
 			Namespace: "berth-system", AgentImage: "registry.example/berth:1", MetricsAddress: "0", HealthAddress: "0",
-			Worker: "manager-0", LeaderElect: true,
+			Worker: "manager-0", LeaderElect: true, Aggregation: true, Service: "berth-apiserver", ServicePort: 443,
+			ClusterRole: "berth-aggregated-api", Deployment: "berth-manager",
 		})
 		Expect(err).NotTo(HaveOccurred())
 		ended := make(chan error, 1)
@@ -89,13 +103,16 @@ var _ = Describe("the manager", Ordered, func() {
 	})
 
 	It("brings the samples to rest, in whichever order they come", func(ctx SpecContext) {
-		all := samples()
-		for i := range all { // the last first
-			u := all[len(all)-1-i]
-			if u.GetNamespace() != "" {
-				continue
+		var all []*unstructured.Unstructured
+		for _, u := range manifests("samples/*.yaml") {
+			if u.GetAPIVersion() == v1alpha1.GroupVersion.String() {
+				all = append([]*unstructured.Unstructured{u}, all...) // the last first
 			}
-			create(ctx, u)
+		}
+		for _, u := range all {
+			if u.GetNamespace() == "" {
+				create(ctx, u)
+			}
 		}
 		for _, u := range all {
 			if u.GetNamespace() != "" {
@@ -108,6 +125,12 @@ var _ = Describe("the manager", Ordered, func() {
 			}
 			Eventually(ready(ctx, u)).WithContext(ctx).WithTimeout(soon).Should(Equal("True"), "%s %s", u.GetKind(), u.GetName())
 		}
+		Eventually(func() []eventsv1.Event {
+			var told eventsv1.EventList
+			Expect(env.Client.List(ctx, &told)).To(Succeed())
+			return told.Items
+		}).WithContext(ctx).WithTimeout(soon).Should(ContainElement(And(
+			HaveField("Regarding.Kind", "Organization"), HaveField("Reason", v1alpha1.ReasonReady), HaveField("ReportingController", "berth-manager"))))
 	})
 
 	It("brings the four-line template into being, and follows what it depends on", func(ctx SpecContext) {

@@ -39,7 +39,6 @@ const (
 // +kubebuilder:rbac:groups=apiregistration.k8s.io,resources=apiservices,verbs=create
 // +kubebuilder:rbac:groups=apiregistration.k8s.io,resources=apiservices,resourceNames=v2.codersdk.berth.dev,verbs=get;patch;delete
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=clusterroles,resourceNames=berth-aggregated-api,verbs=get
-// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=clusterroles/finalizers,resourceNames=berth-aggregated-api,verbs=update
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get
 // +kubebuilder:rbac:groups="",namespace=berth-system,resources=configmaps,resourceNames=berth-serving-ca,verbs=get
 // +kubebuilder:rbac:groups=apps,namespace=berth-system,resources=deployments,resourceNames=berth-manager,verbs=get

@@ -33,7 +33,6 @@ const Finalizer = "berth.dev/organization"
 
 // +kubebuilder:rbac:groups=berth.dev,resources=organizations,verbs=get;list;watch;patch;escalate
 // +kubebuilder:rbac:groups=berth.dev,resources=organizations/status,verbs=patch
-// +kubebuilder:rbac:groups=berth.dev,resources=organizations/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch

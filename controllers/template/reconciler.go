@@ -31,7 +31,6 @@ const Finalizer = "berth.dev/template"
 
 // +kubebuilder:rbac:groups=berth.dev,resources=templates,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=berth.dev,resources=templates/status,verbs=patch
-// +kubebuilder:rbac:groups=berth.dev,resources=templates/finalizers,verbs=update
 // +kubebuilder:rbac:groups=berth.dev,resources=templateversions,verbs=get;list;watch;create;delete
 // +kubebuilder:rbac:groups=berth.dev,resources=workspaces;workspacebuilds;organizations,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
