@@ -61,6 +61,8 @@ func (s *scope) fares() (phase.Ready, error) {
 		return phase.Ready{}, said(b, v1alpha1.ReasonStopping, "the workspace is being stopped")
 	case b.Spec.Transition == v1alpha1.TransitionDelete:
 		return phase.Ready{}, phase.Wait(0, v1alpha1.ReasonDeleting, "the workspace is being deleted")
+	case s.state == nil && outcome == v1alpha1.JobSucceeded:
+		return phase.Ready{}, said(b, v1alpha1.ReasonPodGone, "the pod is gone and is being made again")
 	case s.state == nil:
 		return phase.Ready{}, said(b, v1alpha1.ReasonStarting, "the workspace is being started")
 	case s.state.Reason != v1alpha1.ReasonAgentReady:

@@ -230,14 +230,25 @@ var _ = Describe("A workspace from a manifest", func() {
 		Expect(w.ledger(ctx, ws)).To(Equal([]string{"2 Start Succeeded"}))
 	})
 
-	It("takes its state up again when the status was lost", func(ctx SpecContext) {
+	It("takes its state up again from what a restore brings back: claims, and builds that name the old uid", func(ctx SpecContext) {
 		w := found(ctx, env.Client)
-		ws := w.workspace(ctx, "api")
+		const old = "11111111-2222-3333-4444-555555555555"
+		ghost := w.workspaceObject("api", func(ws *v1alpha1.Workspace) { ws.UID = old })
+		for n, t := range []v1alpha1.Transition{v1alpha1.TransitionStart, v1alpha1.TransitionStop} {
+			create(ctx, given.Build(ghost, int64(n+7), t, func(b *v1alpha1.WorkspaceBuild) {
+				b.Labels = map[string]string{v1alpha1.LabelID: old, v1alpha1.LabelManagedBy: v1alpha1.ManagedBy}
+				b.Annotations = map[string]string{v1alpha1.AnnotationOutcome: "Succeeded"}
+				b.Spec.Wish = &v1alpha1.Wish{State: v1alpha1.StateRunning}
+			}))
+		}
+		ws := w.workspace(ctx, "api", func(ws *v1alpha1.Workspace) { ws.Spec.ID, ws.Spec.State = old, v1alpha1.StateRunning })
+		w.settle(ctx, ws)
+		Expect(ws.Status.Phase).To(Equal(v1alpha1.PhaseStopped), "as it was, not as new")
+		Expect(ws.Status.Build.Number).To(BeEquivalentTo(8))
+		w.asks(ctx, ws, v1alpha1.RequestStart)
 		w.run(ctx, ws)
-		w.asks(ctx, ws, v1alpha1.RequestStop)
-		w.stopped(ctx, ws)
-		ws.Status = v1alpha1.WorkspaceStatus{ObservedGeneration: -1}
-		Expect(env.Client.Status().Update(ctx, ws)).To(MatchError(ContainSubstring("only rise")), "but by a restore it may be gone")
+		Expect(ws.Status.Build.Number).To(BeEquivalentTo(9), "numbers go on")
+		Expect(ws).To(BeReady())
 	})
 })
 

@@ -4,7 +4,6 @@ package workspace
 
 import (
 	"context"
-	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -149,7 +148,7 @@ func (s *scope) pod() *corev1.Pod {
 	var found *corev1.Pod
 	for i := range s.pods {
 		p := &s.pods[i]
-		ofBuild := s.accepted == nil || p.Labels[v1alpha1.LabelBuild] == fmt.Sprint(s.accepted.Spec.Number)
+		ofBuild := s.accepted == nil || ledger.OfBuild(&s.workspace, s.accepted, p)
 		if ofBuild && (found == nil || found.DeletionTimestamp != nil) {
 			found = p
 		}

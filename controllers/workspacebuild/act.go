@@ -92,7 +92,7 @@ func (r *Reconciler) deletePod(ctx context.Context, pod *corev1.Pod) error {
 // start has the pod of this build run, and no other: pods of other builds end first, a pod that finished or went is made
 // anew, and a living one is left alone but for its labels and its owner.
 func (r *Reconciler) start(ctx context.Context, s *scope) error {
-	others := func(pod *corev1.Pod) bool { return pod.Labels[v1alpha1.LabelBuild] != s.number() && !s.recorded(pod) }
+	others := func(pod *corev1.Pod) bool { return !ledger.OfBuild(&s.workspace, &s.build, pod) }
 	s.stage = v1alpha1.StageStopping
 	if err := r.end(ctx, s, others); err != nil {
 		return err
@@ -133,11 +133,4 @@ func (r *Reconciler) start(ctx context.Context, s *scope) error {
 		return phase.Wait(0, s.state.Reason, "%s", s.state.Message)
 	}
 	return nil
-}
-
-// recorded tells whether a pod is the one that the status names for this build: its label may have been taken off.
-func (s *scope) recorded(pod *corev1.Pod) bool {
-	_, labelled := pod.Labels[v1alpha1.LabelBuild]
-	return !labelled && s.workspace.Status.Pod != nil && s.workspace.Status.Pod.UID == pod.UID &&
-		ledger.Outcome(&s.build) == v1alpha1.JobSucceeded
 }

@@ -32,6 +32,9 @@ func (r *Reconciler) make(ctx context.Context, s *scope) error {
 	if err := r.mountable(ctx, s); err != nil {
 		return err
 	}
+	if err := r.stillHeld(ctx, s); err != nil {
+		return err
+	}
 	if err := r.provide(ctx, s); err != nil {
 		return err
 	}
@@ -117,7 +120,7 @@ func (r *Reconciler) meet(ctx context.Context, s *scope, want *corev1.Pod) error
 // it is ever changed.
 func (r *Reconciler) mend(ctx context.Context, s *scope, pod *corev1.Pod) error {
 	labels := s.labels()
-	labels[v1alpha1.LabelBuild] = s.number()
+	labels[v1alpha1.LabelBuild] = ledger.Label(&s.build)
 	metadata := map[string]any{}
 	if lacks := missing(pod.Labels, labels); len(lacks) > 0 {
 		metadata["labels"] = lacks
@@ -160,7 +163,7 @@ func (s *scope) pod() (*corev1.Pod, error) {
 	}
 	maps.Copy(pod.Labels, template.Labels)
 	maps.Copy(pod.Labels, s.labels())
-	pod.Labels[v1alpha1.LabelBuild] = s.number()
+	pod.Labels[v1alpha1.LabelBuild] = ledger.Label(&s.build)
 	maps.Copy(pod.Annotations, template.Annotations)
 	maps.Copy(pod.Annotations, s.annotations())
 	pod.Annotations[v1alpha1.AnnotationIntent] = intent

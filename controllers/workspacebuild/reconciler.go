@@ -11,7 +11,6 @@ package workspacebuild
 import (
 	"context"
 	"errors"
-	"strconv"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -193,6 +192,3 @@ func (s *scope) startDeadline() time.Time {
 	}
 	return schedule.StartDeadline.Time
 }
-
-// number is the build's number as the label of its pod holds it.
-func (s *scope) number() string { return strconv.FormatInt(s.build.Spec.Number, 10) }

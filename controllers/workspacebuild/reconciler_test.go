@@ -115,6 +115,7 @@ var _ = Describe("A start", func() {
 		Expect(env.Client.Status().Update(ctx, b.workspace)).To(Succeed())
 		for _, drift := range []string{
 			`{"metadata":{"ownerReferences":null,"labels":{"berth.dev/build":null,"app.kubernetes.io/managed-by":"me"}}}`,
+			`{"metadata":{"labels":{"berth.dev/build":"7"}}}`,
 			`{"metadata":{"labels":{"berth.dev/id":null,"app.kubernetes.io/managed-by":null}}}`,
 			`{"metadata":{"annotations":{"berth.dev/intent":"other","berth.dev/workspace":null}},"spec":{"containers":[{"name":"` + pod.Spec.Containers[0].Name + `","image":"registry.example/other:1"}]}}`,
 		} {

@@ -4,6 +4,7 @@ package ledger
 
 import (
 	"slices"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,6 +24,19 @@ func OwnsPod(w *v1alpha1.Workspace, pod *corev1.Pod) bool {
 	}
 	return len(pod.OwnerReferences) == 0 && ofWorkspace(w, pod)
 }
+
+// OfBuild tells whether a pod of the workspace's own is the accepted build's: its label says so, or, where somebody has
+// changed that, it is the pod that the status recorded while this build's start had gone well.
+func OfBuild(w *v1alpha1.Workspace, accepted *v1alpha1.WorkspaceBuild, pod *corev1.Pod) bool {
+	if pod.Labels[v1alpha1.LabelBuild] == Label(accepted) {
+		return true
+	}
+	recorded := w.Status.Pod != nil && w.Status.Pod.UID == pod.UID
+	return recorded && accepted.Spec.Transition == v1alpha1.TransitionStart && Outcome(accepted) == v1alpha1.JobSucceeded
+}
+
+// Label is a build's number as the label of its pod holds it.
+func Label(b *v1alpha1.WorkspaceBuild) string { return strconv.FormatInt(b.Spec.Number, 10) }
 
 // OwnsClaim tells whether a claim is the workspace's own: the id must agree, and the name or the recorded uid. A claim
 // has no owner, and a copied manifest may hold another's id.
