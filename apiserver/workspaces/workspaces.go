@@ -80,7 +80,11 @@ func (h *Handlers) list(ctx context.Context, q httpapi.Query) (codersdk.Workspac
 		return codersdk.WorkspacesResponse{}, err
 	}
 	slices.SortStableFunc(matching, inOrder)
-	shown, err := httpapi.Cut(matching, page, func(w codersdk.Workspace) uuid.UUID { return w.ID })
+	asked, err := httpapi.Cut(matching, page, func(w *codersdk.Workspace) uuid.UUID { return w.ID })
+	shown := make([]codersdk.Workspace, 0, len(asked))
+	for _, w := range asked {
+		shown = append(shown, *w)
+	}
 	return codersdk.WorkspacesResponse{Workspaces: shown, Count: len(matching)}, err
 }
 
@@ -95,20 +99,20 @@ func both(parameters, search error) error {
 }
 
 // matching are the workspaces that the caller may see and asks for, narrowed by the index that narrows most.
-func (h *Handlers) matching(ctx context.Context, search query.Workspaces) ([]codersdk.Workspace, error) {
+func (h *Handlers) matching(ctx context.Context, search query.Workspaces) ([]*codersdk.Workspace, error) {
 	caller, now := authz.From(ctx), h.Now()
 	filter, found, err := h.narrow(ctx, search, caller)
 	if err != nil || !found {
-		return []codersdk.Workspace{}, err
+		return nil, err
 	}
 	parts, err := h.Store.Workspaces(ctx, filter, func(o authz.Object) bool { return caller.Can(authz.Read, o) })
 	if err != nil {
 		return nil, err
 	}
-	matching := make([]codersdk.Workspace, 0, len(parts))
+	matching := make([]*codersdk.Workspace, 0, len(parts))
 	for _, p := range parts {
 		if w := view.Workspace(view.WorkspaceParts(p), now); search.Match(w, caller.Account.WireName()) {
-			matching = append(matching, w)
+			matching = append(matching, &w)
 		}
 	}
 	return matching, nil
@@ -149,7 +153,7 @@ func ownOnly(caller *authz.Caller) bool {
 	return len(caller.Roles) == 0
 }
 
-func inOrder(a, b codersdk.Workspace) int {
+func inOrder(a, b *codersdk.Workspace) int {
 	if ra, rb := running(a), running(b); ra != rb {
 		if ra {
 			return -1
@@ -162,7 +166,7 @@ func inOrder(a, b codersdk.Workspace) int {
 	return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name))
 }
 
-func running(w codersdk.Workspace) bool {
+func running(w *codersdk.Workspace) bool {
 	return w.LatestBuild.Status == codersdk.WorkspaceStatusRunning
 }
 

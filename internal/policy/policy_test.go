@@ -146,7 +146,11 @@ func TestFromWire(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	twice := func(yield func(string, string) bool) {
-		_ = yield("cpu", "1") && yield("cpu", "1") && yield("cpus", "x") && yield("list", "a,b")
+		for _, v := range [][2]string{{"cpu", "1"}, {"cpu", "1"}, {"cpus", "x"}, {"list", "a,b"}} {
+			if !yield(v[0], v[1]) {
+				return
+			}
+		}
 	}
 	_, err = policy.FromWire(declared, twice)
 	f, ok := fault.As(err)
