@@ -65,11 +65,8 @@ var _ = Describe("The first user", Ordered, func() {
 
 	It("becomes owner and administrator of the default organization, signs in and is known", func(ctx SpecContext) {
 		Expect(ask(ctx, session(""), "GET", "/api/v2/users/first", nil).Message()).To(Equal("The initial user has not been created!"))
-		var made answer
-		Eventually(func() int {
-			made = create(ctx, session(""), first("Root"))
-			return made.Status // 409 until the server knows the organization
-		}).Should(Equal(http.StatusCreated))
+		made := create(ctx, session(""), first("Root"))
+		Expect(made.Status).To(Equal(http.StatusCreated), string(made.Body))
 		var response codersdk.CreateFirstUserResponse
 		made.JSON(&response)
 		Expect(response.OrganizationID).To(Equal(ids.Of(organization)))
@@ -159,6 +156,19 @@ var _ = Describe("The first user", Ordered, func() {
 		now := &claims.Claims{Client: env.Client, Live: env.Client, Namespace: namespace, Clock: clocktesting.NewFakePassiveClock(time.Now())}
 		Expect(now.Hold(ctx, claims.Claim{Kind: claims.FirstUser}, claims.Holder{Name: "ada"})).To(Succeed())
 		Expect(create(ctx, session(""), first("Grace")).Status).To(Equal(http.StatusConflict))
+		Expect(owners(ctx)).To(BeEmpty())
+	})
+
+	It("needs a default organization, and says how to make one", func(ctx SpecContext) {
+		patch := func(ctx context.Context, value string) {
+			GinkgoHelper()
+			Expect(env.Client.Patch(ctx, organization, client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"default":`+value+`}}`)))).To(Succeed())
+		}
+		patch(ctx, "false")
+		DeferCleanup(func(ctx SpecContext) { patch(ctx, "true") })
+		a := create(ctx, session(""), first("Root"))
+		Expect(a.Status).To(Equal(http.StatusConflict))
+		Expect(string(a.Body)).To(ContainSubstring("kind: Organization"))
 		Expect(owners(ctx)).To(BeEmpty())
 	})
 

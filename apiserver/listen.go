@@ -21,7 +21,7 @@ const (
 	// headerLimit and headerTime bound what a client may send before anybody knows who it is; headerTime also bounds the
 	// TLS handshake.
 	headerLimit = 64 << 10
-	headerTime  = 10 * time.Second
+	headerTime  = 5 * time.Second
 	idleTime    = 2 * time.Minute
 	// connections is how many each port takes at once; further ones wait to be accepted.
 	connections = 4096

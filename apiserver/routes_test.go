@@ -15,6 +15,7 @@ import (
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/apiserver"
 	"github.com/berth-dev/berth/apiserver/httpapi"
+	"github.com/berth-dev/berth/internal/authz"
 	"github.com/berth-dev/berth/internal/ids"
 	"github.com/berth-dev/berth/internal/testing/contract"
 )
@@ -34,6 +35,15 @@ func TestRoutesAgreeWithContract(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// A link or a picture on any page makes a browser send a GET; none of ours changes anything.
+func TestAdvisory_V23_NoGetChangesAnything(t *testing.T) {
+	for _, r := range apiserver.Routes(apiserver.Deps{}) {
+		if reads := r.Method == http.MethodGet; reads != (r.Asks() == authz.Read) {
+			t.Errorf("%s asks for %s", r, r.Asks())
+		}
 	}
 }
 
@@ -153,10 +163,16 @@ func (r row) actors(w *world, unlisted door, route httpapi.Route) []actor {
 		{"a peer", w.peer.session, w.peer.aggregated, r.peer, r.peer},
 		{"a stranger", w.stranger.session, w.stranger.aggregated, r.stranger, r.stranger},
 		{"nobody", session(""), unlisted, r.nobody, r.nobody},
+		// V 15: one who may read everything gets 403 on every write.
+		{"an auditor", w.auditor.session, w.auditor.aggregated, r.owner, r.owner},
+	}
+	if route.Door.NeedsCaller() && route.Asks() != authz.Read && route.Asks() != authz.Authenticate {
+		auditor := &actors[len(actors)-1]
+		auditor.wantSession, auditor.wantAggregated = http.StatusForbidden, http.StatusForbidden
 	}
 	if route.Door.NeedsCaller() {
 		// Behind the kube-apiserver nobody is somebody whom no User lists: known, and without any right.
-		actors[len(actors)-1].wantAggregated = http.StatusForbidden
+		actors[4].wantAggregated = http.StatusForbidden
 	}
 	return actors
 }

@@ -27,8 +27,8 @@ type world struct {
 	template     *v1alpha1.Template
 	version      *v1alpha1.TemplateVersion
 	// owner administers everything, member has workspaces, peer is a member as well, stranger is one of another
-	// organization.
-	owner, member, peer, stranger *person
+	// organization, auditor may read everything.
+	owner, member, peer, stranger, auditor *person
 }
 
 // person is a User with a way in by each door.
@@ -90,6 +90,7 @@ func newWorld(ctx context.Context) *world {
 	w.member = newPerson(ctx, w.organization.Name)
 	w.peer = newPerson(ctx, w.organization.Name)
 	w.stranger = newPerson(ctx, newOrganization(ctx).Name)
+	w.auditor = newPerson(ctx, w.organization.Name, func(u *v1alpha1.User) { u.Spec.Roles = []v1alpha1.SiteRole{v1alpha1.SiteRoleAuditor} })
 	w.template = given.Template(w.organization.Name, "go-dev", func(t *v1alpha1.Template) {
 		t.Spec.Access = []v1alpha1.AccessEntry{{Kind: v1alpha1.AccessKindEveryone, Role: v1alpha1.AccessRoleUse}}
 	})

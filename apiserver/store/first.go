@@ -46,30 +46,30 @@ func isOwner(u *v1alpha1.User) bool { return slices.Contains(u.Spec.Roles, v1alp
 // The User is stored without a role, gets its password, and only then becomes owner, so that a process that dies in
 // between leaves nobody who is owner and cannot sign in. The claim of being first serializes: it is made before the User
 // and confirmed with its uid before the role is given. What a dead process left is taken away once its claim is over.
-func (s *Store) CreateFirstUser(ctx context.Context, first FirstUser) (*v1alpha1.User, error) {
+func (s *Store) CreateFirstUser(ctx context.Context, wish FirstUser) (*v1alpha1.User, error) {
 	if err := s.noOwner(ctx); err != nil {
 		return nil, err
 	}
 	c := s.claims()
-	holder := claims.Holder{Name: strings.ToLower(first.Username)}
+	holder := claims.Holder{Name: strings.ToLower(wish.Username)}
 	wanted := []claims.Claim{
 		{Kind: claims.FirstUser},
-		{Kind: claims.Username, Value: first.Username},
-		{Kind: claims.Email, Value: first.Email},
+		{Kind: claims.Username, Value: wish.Username},
+		{Kind: claims.Email, Value: wish.Email},
 	}
 	for i, claim := range wanted {
 		if err := s.hold(ctx, c, claim, holder); err != nil {
 			return nil, errors.Join(err, release(ctx, c, holder, wanted[:i]))
 		}
 	}
-	user, err := s.makeFirst(ctx, c, first, holder)
+	user, err := s.makeFirst(ctx, c, wish, holder)
 	if err != nil {
 		return nil, errors.Join(err, release(ctx, c, holder, wanted))
 	}
 	return user, nil
 }
 
-func (s *Store) makeFirst(ctx context.Context, c *claims.Claims, first FirstUser, holder claims.Holder) (*v1alpha1.User, error) {
+func (s *Store) makeFirst(ctx context.Context, c *claims.Claims, wish FirstUser, holder claims.Holder) (*v1alpha1.User, error) {
 	now := time.Now().UTC().Format(time.RFC3339Nano)
 	user := &v1alpha1.User{
 		ObjectMeta: metav1.ObjectMeta{
@@ -77,25 +77,25 @@ func (s *Store) makeFirst(ctx context.Context, c *claims.Claims, first FirstUser
 			Annotations: map[string]string{annotationFirst: now, v1alpha1.AnnotationCreatedAt: now},
 		},
 		Spec: v1alpha1.UserSpec{
-			Email:     first.Email,
+			Email:     wish.Email,
 			LoginType: v1alpha1.LoginTypePassword,
 			Memberships: []v1alpha1.Membership{{
-				Organization: v1alpha1.ObjectName(first.Organization),
+				Organization: v1alpha1.ObjectName(wish.Organization),
 				Roles:        []v1alpha1.OrganizationRole{v1alpha1.OrganizationRoleAdmin},
 			}},
 		},
 	}
-	if first.Username != holder.Name {
-		user.Spec.Username = v1alpha1.WireName(first.Username)
+	if wish.Username != holder.Name {
+		user.Spec.Username = v1alpha1.WireName(wish.Username)
 	}
 	err := s.client.Create(ctx, user)
 	if apierrors.IsAlreadyExists(err) {
-		return nil, taken("username", first.Username)
+		return nil, taken("username", wish.Username)
 	}
 	if err != nil {
 		return nil, asFault(err)
 	}
-	owner, err := s.promoteFirst(ctx, c, first, user)
+	owner, err := s.promoteFirst(ctx, c, wish, user)
 	if err != nil {
 		return nil, errors.Join(err, asFault(s.unmake(ctx, user)))
 	}
@@ -104,8 +104,8 @@ func (s *Store) makeFirst(ctx context.Context, c *claims.Claims, first FirstUser
 
 // promoteFirst gives the stored User its password and then, if the claim is still its own and nobody else became owner,
 // the role.
-func (s *Store) promoteFirst(ctx context.Context, c *claims.Claims, first FirstUser, user *v1alpha1.User) (*v1alpha1.User, error) {
-	if err := first.SetPassword(ctx, user); err != nil {
+func (s *Store) promoteFirst(ctx context.Context, c *claims.Claims, wish FirstUser, user *v1alpha1.User) (*v1alpha1.User, error) {
+	if err := wish.SetPassword(ctx, user); err != nil {
 		return nil, err
 	}
 	if err := s.hold(ctx, c, claims.Claim{Kind: claims.FirstUser}, claims.Holder{Name: user.Name, UID: user.UID}); err != nil {
@@ -122,6 +122,22 @@ func (s *Store) promoteFirst(ctx context.Context, c *claims.Claims, first FirstU
 		u.Spec.Roles = []v1alpha1.SiteRole{v1alpha1.SiteRoleOwner}
 		return nil
 	})
+}
+
+// FreshDefaultOrganization is DefaultOrganization read live: the first user is often asked for in the moment after the
+// organization was applied, which the cache may not have seen.
+func (s *Store) FreshDefaultOrganization(ctx context.Context) (*v1alpha1.Organization, error) {
+	var all v1alpha1.OrganizationList
+	if err := s.live.List(ctx, &all); err != nil {
+		return nil, asFault(err)
+	}
+	var found []*v1alpha1.Organization
+	for i := range all.Items {
+		if all.Items[i].Spec.Default {
+			found = append(found, &all.Items[i])
+		}
+	}
+	return first(found, nil)
 }
 
 // noOwner is a Conflict when the cluster has an owner. It reads live: a cache that is a moment late would let in a second.

@@ -34,7 +34,7 @@ func (h *Handlers) createFirst(ctx context.Context, in codersdk.CreateFirstUserR
 	if err := checkFirst(in); err != nil {
 		return none, err
 	}
-	organization, err := h.Store.DefaultOrganization(ctx)
+	organization, err := h.Store.FreshDefaultOrganization(ctx)
 	if fault.Is(err, fault.NotFound) {
 		f := fault.New(fault.Conflict, "There is no default organization yet, and the first user belongs to it.")
 		f.Detail = "Apply one: {apiVersion: berth.dev/v1alpha1, kind: Organization, metadata: {name: platform}, spec: {default: true}}"
