@@ -13,5 +13,5 @@ RUN hack/images/assemble.sh /image "$VERSION"
 
 FROM scratch
 COPY --from=build /image/ /
-ENV PATH=/
+ENV PATH=/usr/bin
 USER 65532:65532

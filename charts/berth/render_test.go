@@ -183,7 +183,7 @@ func TestCopiesAreThoseOfConfig(t *testing.T) {
 func TestEveryFlagExists(t *testing.T) {
 	for _, o := range of(objects(t, render(t, "apiserver.accessURL=https://berth.example.org")), "Deployment") {
 		container := as[appsv1.Deployment](t, o).Spec.Template.Spec.Containers[0]
-		program := strings.TrimPrefix(container.Command[0], "/")
+		program := strings.TrimPrefix(container.Command[0], "/usr/bin/")
 		out, err := exec.CommandContext(t.Context(), "go", "run", "github.com/berth-dev/berth/cmd/"+program, "--help").CombinedOutput()
 		if err != nil && !strings.Contains(string(out), "-namespace") {
 			t.Fatalf("%s --help: %v\n%s", program, err, out)

@@ -68,7 +68,7 @@ func (b Build) Image(ctx context.Context) (v1.Image, error) {
 	config.Config = v1.Config{
 		User:       "65532:65532",
 		WorkingDir: "/",
-		Env:        []string{"PATH=/"},
+		Env:        []string{"PATH=/usr/bin"},
 		Labels: map[string]string{
 			"org.opencontainers.image.title":    "Berth",
 			"org.opencontainers.image.licenses": "Apache-2.0",
