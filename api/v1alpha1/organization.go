@@ -104,7 +104,8 @@ type OrganizationStatus struct {
 
 // Organization is a team with a home namespace of its own name, which the manager makes, or adopts where it stands
 // already. Templates, groups and workspaces of the organization live there; every namespace with the label
-// berth.dev/organization=NAME belongs to it as well.
+// berth.dev/organization=NAME belongs to it as well. Deleting it leaves the namespace and all that stands in it: it only
+// loses that label.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status

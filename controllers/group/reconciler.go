@@ -26,6 +26,7 @@ import (
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/controllers/phase"
 	"github.com/berth-dev/berth/internal/index"
+	"github.com/berth-dev/berth/internal/render"
 )
 
 // shown is how many missing members a message names.
@@ -152,11 +153,7 @@ func conclude(s *scope, outcome error) {
 		}
 	}
 	status.Conditions = phase.Conclude(status.Conditions, s.group.Generation, outcome, ready, s.now)
-	var stored []string
-	if s.group.Spec.Quota != nil {
-		stored = append(stored, "spec.quota")
-	}
-	phase.NotEnforced(&status.Conditions, s.group.Generation, stored, s.now)
+	phase.NotEnforced(&status.Conditions, s.group.Generation, render.NotEnforced(&s.group), s.now)
 }
 
 // ofMember names the Groups that list a User.

@@ -26,6 +26,7 @@ import (
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/controllers/phase"
 	"github.com/berth-dev/berth/internal/index"
+	"github.com/berth-dev/berth/internal/render"
 )
 
 // Finalizer holds an Organization until its namespace is given back.
@@ -106,19 +107,7 @@ func conclude(s *scope, outcome error) {
 	status.Conditions = phase.Conclude(status.Conditions, s.org.Generation, outcome, phase.Ready{
 		Reason: v1alpha1.ReasonReady, Message: "namespace " + s.org.Name + " is there",
 	}, s.now)
-	phase.NotEnforced(&status.Conditions, s.org.Generation, notEnforced(&s.org.Spec), s.now)
-}
-
-// notEnforced are the fields that are stored and shown, and not acted on by this release.
-func notEnforced(spec *v1alpha1.OrganizationSpec) []string {
-	var fields []string
-	if spec.WorkspaceNamespaces == v1alpha1.WorkspaceNamespacesPerOwner {
-		fields = append(fields, "spec.workspaceNamespaces")
-	}
-	if spec.Everyone != nil && spec.Everyone.Quota != nil {
-		fields = append(fields, "spec.everyone.quota")
-	}
-	return fields
+	phase.NotEnforced(&status.Conditions, s.org.Generation, render.NotEnforced(&s.org), s.now)
 }
 
 // ofNamespace names the Organizations that a namespace may matter to: the one it is labelled for and the one of its name.

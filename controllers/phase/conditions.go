@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -65,13 +66,26 @@ func explain(outcome error) (reason, message string, stalled bool) {
 
 // Set sets one condition; its transition time moves only with its status.
 func Set(conditions *[]metav1.Condition, generation int64, kind string, status metav1.ConditionStatus, reason, message string, now time.Time) {
-	if len(message) > maxMessage {
-		message = message[:maxMessage]
-	}
 	meta.SetStatusCondition(conditions, metav1.Condition{
-		Type: kind, Status: status, Reason: reason, Message: message,
+		Type: kind, Status: status, Reason: reason, Message: Shorten(message, maxMessage),
 		ObservedGeneration: generation, LastTransitionTime: metav1.NewTime(now.Truncate(time.Second)),
 	})
+}
+
+// Shorten cuts a text to at most so many bytes, between characters, and marks the cut.
+func Shorten(text string, bytes int) string {
+	const mark = "…"
+	if len(text) <= bytes {
+		return text
+	}
+	text = text[:max(bytes-len(mark), 0)]
+	for len(text) > 0 {
+		if r, size := utf8.DecodeLastRuneInString(text); r != utf8.RuneError || size > 1 {
+			break
+		}
+		text = text[:len(text)-1]
+	}
+	return text + mark
 }
 
 // IsReady tells whether an object's status is of its present generation and Ready.

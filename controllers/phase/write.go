@@ -117,6 +117,9 @@ func Older(a, b metav1.Object) bool {
 	return a.GetUID() < b.GetUID()
 }
 
+// maxNote is the longest text that an event may have.
+const maxNote = 1024
+
 // Announce says as an event what the pass changed in the Ready condition: one event a reason, none when nothing new is
 // to be said. Call it after the status was written, so that a pass that is tried again does not say it twice.
 func Announce(recorder events.EventRecorder, before, after v1alpha1.Object) {
@@ -129,7 +132,7 @@ func Announce(recorder events.EventRecorder, before, after v1alpha1.Object) {
 	if meta.IsStatusConditionTrue(after.GetConditions(), v1alpha1.ConditionStalled) || Troubles[is.Reason] {
 		kind = corev1.EventTypeWarning
 	}
-	recorder.Eventf(after, nil, kind, is.Reason, "Reconcile", "%s", is.Message)
+	recorder.Eventf(after, nil, kind, is.Reason, "Reconcile", "%s", Shorten(is.Message, maxNote))
 }
 
 // Troubles are the reasons that are a warning although the manager still works on them.

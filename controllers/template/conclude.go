@@ -7,6 +7,7 @@ import (
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/controllers/phase"
+	"github.com/berth-dev/berth/internal/render"
 )
 
 // conclude makes the outcome of a pass the template's status. Where the pass did not come to a decision, what was
@@ -25,13 +26,14 @@ func conclude(s *scope, outcome error) {
 			status.ActiveHash = p.active.short()
 		}
 		status.Workspaces, status.UpToDate = int64(len(s.workspaces)), s.upToDate()
-		status.Usage = fmt.Sprintf("%d/%d", status.UpToDate, status.Workspaces)
 	}
 	if s.template.DeletionTimestamp != nil {
 		status.Workspaces = int64(len(s.workspaces))
+		status.UpToDate = min(status.UpToDate, status.Workspaces)
 	}
+	status.Usage = fmt.Sprintf("%d/%d", status.UpToDate, status.Workspaces)
 	status.Conditions = phase.Conclude(status.Conditions, s.template.Generation, outcome, ready, s.now)
-	phase.NotEnforced(&status.Conditions, s.template.Generation, stored(&s.template.Spec), s.now)
+	phase.NotEnforced(&status.Conditions, s.template.Generation, render.NotEnforced(&s.template), s.now)
 }
 
 // upToDate counts the workspaces whose accepted build is of the active version.
@@ -53,31 +55,4 @@ func reference(v *version) *v1alpha1.UIDReference {
 		return nil
 	}
 	return &v1alpha1.UIDReference{Name: v1alpha1.ObjectName(v.Name), UID: v.UID}
-}
-
-// stored are the fields that this release stores and shows, and does not act on.
-func stored(spec *v1alpha1.TemplateSpec) []string {
-	var fields []string
-	add := func(is bool, field string) {
-		if is {
-			fields = append(fields, field)
-		}
-	}
-	if r := spec.Rollout; r != nil {
-		add(r.Strategy == v1alpha1.RolloutProgressive, "spec.rollout.strategy: Progressive, which waits for spec.rollout.pin as Manual does")
-		add(r.MinBuilds != nil, "spec.rollout.minBuilds")
-		add(r.Deadline != "", "spec.rollout.deadline")
-	}
-	if l := spec.Lifecycle; l != nil {
-		add(l.ActivityBump != "", "spec.lifecycle.activityBump")
-		add(l.FailureStopAfter != "", "spec.lifecycle.failureStopAfter")
-		add(l.DormantAfter != "", "spec.lifecycle.dormantAfter")
-		add(l.DeleteDormantAfter != "", "spec.lifecycle.deleteDormantAfter")
-		add(len(l.AutostartDays) > 0, "spec.lifecycle.autostartDays")
-		add(l.AutostopRequirement != nil, "spec.lifecycle.autostopRequirement")
-	}
-	if spec.Content != nil {
-		fields = append(fields, phase.Stored(spec.Content)...)
-	}
-	return fields
 }

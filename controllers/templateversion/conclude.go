@@ -7,6 +7,7 @@ import (
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/controllers/phase"
+	"github.com/berth-dev/berth/internal/render"
 )
 
 // longestError is the longest text that a job's error may have.
@@ -27,7 +28,7 @@ func conclude(s *scope, outcome error, worker string) {
 		status.ContentHash, status.PodSecurity = s.hash, s.level
 	}
 	status.Conditions = phase.Conclude(status.Conditions, s.version.Generation, outcome, ready, s.now)
-	phase.NotEnforced(&status.Conditions, s.version.Generation, phase.Stored(&s.version.Spec.Content), s.now)
+	phase.NotEnforced(&status.Conditions, s.version.Generation, render.NotEnforced(&s.version), s.now)
 }
 
 // job is the check as the wire shows it: the one that runs already, or a new one.
@@ -44,8 +45,7 @@ func job(s *scope, worker string) *v1alpha1.Job {
 	}
 	j.CompletedAt, j.Phase = &now, v1alpha1.JobSucceeded
 	if s.found.refusal != nil {
-		j.Phase, j.Error = v1alpha1.JobFailed, s.found.refusal.Error()
-		j.Error = j.Error[:min(len(j.Error), longestError)]
+		j.Phase, j.Error = v1alpha1.JobFailed, phase.Shorten(s.found.refusal.Error(), longestError)
 	}
 	return j
 }

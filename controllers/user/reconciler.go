@@ -29,6 +29,7 @@ import (
 	"github.com/berth-dev/berth/internal/claims"
 	"github.com/berth-dev/berth/internal/fault"
 	"github.com/berth-dev/berth/internal/index"
+	"github.com/berth-dev/berth/internal/render"
 )
 
 // dormantAfter is how long after its last sign-in an account is called dormant.
@@ -179,11 +180,7 @@ func conclude(s *scope, outcome error) {
 		ready = phase.Ready{Reason: v1alpha1.ReasonSuspended, Message: "the account is suspended, as spec.suspended wishes"}
 	}
 	status.Conditions = phase.Conclude(status.Conditions, s.user.Generation, outcome, ready, s.now)
-	var stored []string
-	if s.user.Spec.QuietHours != nil {
-		stored = append(stored, "spec.quietHours")
-	}
-	phase.NotEnforced(&status.Conditions, s.user.Generation, stored, s.now)
+	phase.NotEnforced(&status.Conditions, s.user.Generation, render.NotEnforced(&s.user), s.now)
 }
 
 // ofClaim names the Users that a claim may matter to: its holder, and whoever would like to be.

@@ -22,10 +22,12 @@ func NotEnforced(object v1alpha1.Object) []string {
 		f.content(&o.Spec.Content)
 	case *v1alpha1.Workspace:
 		f.add(o.Spec.Autostart != nil, "spec.autostart")
-		f.add(o.Spec.Autostop != nil && o.Spec.Autostop.After != "0s", "spec.autostop")
 	case *v1alpha1.Group:
 		f.add(o.Spec.Quota != nil, "spec.quota")
+	case *v1alpha1.User:
+		f.add(o.Spec.QuietHours != nil, "spec.quietHours")
 	case *v1alpha1.Organization:
+		f.add(o.Spec.WorkspaceNamespaces == v1alpha1.WorkspaceNamespacesPerOwner, "spec.workspaceNamespaces")
 		f.add(o.Spec.Everyone != nil && o.Spec.Everyone.Quota != nil, "spec.everyone.quota")
 	}
 	return f
@@ -45,8 +47,6 @@ func (f *stated) lifecycle(l *v1alpha1.Lifecycle) {
 		return
 	}
 	during := func(d v1alpha1.Duration) bool { return d != "" && d != "0s" }
-	f.add(during(l.AutostopAfter), "spec.lifecycle.autostopAfter")
-	f.add(during(l.AutostopMax), "spec.lifecycle.autostopMax")
 	f.add(during(l.ActivityBump), "spec.lifecycle.activityBump")
 	f.add(during(l.FailureStopAfter), "spec.lifecycle.failureStopAfter")
 	f.add(during(l.DormantAfter), "spec.lifecycle.dormantAfter")
@@ -63,7 +63,6 @@ func (f *stated) rollout(r *v1alpha1.Rollout) {
 	f.add(len(r.Steps) > 0, "spec.rollout.steps")
 	f.add(r.MinBuilds != nil, "spec.rollout.minBuilds")
 	f.add(r.Deadline != "", "spec.rollout.deadline")
-	f.add(r.Paused, "spec.rollout.paused")
 }
 
 func (f *stated) content(c *v1alpha1.TemplateContent) {

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package phase_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/controllers/phase"
+	"github.com/berth-dev/berth/internal/fault"
+)
+
+var ready = phase.Ready{Reason: v1alpha1.ReasonReady, Message: "there"}
+
+// outcomes are one of each sort.
+func outcomes() map[string]error {
+	return map[string]error{
+		"success": nil,
+		"wait":    phase.Wait(time.Minute, v1alpha1.ReasonProgressing, "later"),
+		"fault":   fmt.Errorf("wrapped: %w", fault.On("spec.x", "wrong").Because(v1alpha1.ReasonInvalid)),
+		"error":   errors.New("no answer"),
+	}
+}
+
+func TestConclude(t *testing.T) {
+	for name, test := range map[string]struct {
+		want       map[string]string // type: status/reason
+		wantResult ctrl.Result
+		wantErr    bool
+	}{
+		"success": {want: map[string]string{"Ready": "True/Ready"}},
+		"wait":    {want: map[string]string{"Ready": "False/Progressing", "Reconciling": "True/Progressing"}, wantResult: ctrl.Result{RequeueAfter: time.Minute}},
+		"fault":   {want: map[string]string{"Ready": "False/Invalid", "Stalled": "True/Invalid"}},
+		"error":   {want: map[string]string{"Ready": "False/Retrying", "Reconciling": "True/Retrying"}, wantErr: true},
+	} {
+		for before, earlier := range outcomes() {
+			t.Run(name+" after "+before, func(t *testing.T) {
+				now := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
+				conditions := phase.Conclude(nil, 1, earlier, ready, now)
+				conditions = phase.Conclude(conditions, 2, outcomes()[name], ready, now.Add(time.Hour))
+				got := map[string]string{}
+				for _, c := range conditions {
+					got[c.Type] = string(c.Status) + "/" + c.Reason
+					if c.ObservedGeneration != 2 {
+						t.Errorf("%s speaks of generation %d", c.Type, c.ObservedGeneration)
+					}
+				}
+				if diff := cmp.Diff(test.want, got); diff != "" {
+					t.Error(diff)
+				}
+				again := phase.Conclude(conditions, 2, outcomes()[name], ready, now.Add(2*time.Hour))
+				if diff := cmp.Diff(conditions, again); diff != "" {
+					t.Errorf("a second pass says something else: %s", diff)
+				}
+				result, err := phase.Result(outcomes()[name])
+				if diff := cmp.Diff(test.wantResult, result); diff != "" || (err != nil) != test.wantErr {
+					t.Errorf("result: %s, error %v", diff, err)
+				}
+			})
+		}
+	}
+}
+
+func TestAtLooksAgainAtTheSoonerTime(t *testing.T) {
+	for name, test := range map[string]struct {
+		d       time.Duration
+		outcome error
+		want    time.Duration
+	}{
+		"nothing":         {},
+		"a time":          {d: time.Hour, want: time.Hour},
+		"a sooner wait":   {d: time.Hour, outcome: phase.Wait(time.Minute, "A", "b"), want: time.Minute},
+		"a later wait":    {d: time.Second, outcome: phase.Wait(time.Minute, "A", "b"), want: time.Second},
+		"a wait for ever": {d: time.Second, outcome: phase.Wait(0, "A", "b"), want: time.Second},
+		"a fault":         {d: time.Second, outcome: fault.On("x", "y"), want: time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			result, err := phase.At(test.d, test.outcome)
+			if err != nil || result.RequeueAfter != test.want {
+				t.Errorf("%v, %v, want %v", result.RequeueAfter, err, test.want)
+			}
+		})
+	}
+}
+
+func TestShorten(t *testing.T) {
+	for _, text := range []string{"", "short", strings.Repeat("a", 50), strings.Repeat("ä", 50), strings.Repeat("💥", 50), "\xff" + strings.Repeat("b", 50)} {
+		for n := 8; n < 20; n++ {
+			got := phase.Shorten(text, n)
+			if len(got) > n || utf8.ValidString(text) && !utf8.ValidString(got) {
+				t.Errorf("Shorten(%q, %d) = %q", text, n, got)
+			}
+			if len(text) <= n && got != text {
+				t.Errorf("Shorten(%q, %d) = %q, though it fits", text, n, got)
+			}
+		}
+	}
+}
+
+// Of two objects exactly one is the older, so that two never both win or both lose.
+func TestOlderIsAnOrder(t *testing.T) {
+	var all []*v1alpha1.User
+	for i, uid := range []types.UID{"c", "a", "b", "d"} {
+		all = append(all, &v1alpha1.User{ObjectMeta: metav1.ObjectMeta{UID: uid, CreationTimestamp: metav1.Unix(int64(i/2), 0)}})
+	}
+	for _, a := range all {
+		for _, b := range all {
+			if a != b && phase.Older(a, b) == phase.Older(b, a) {
+				t.Errorf("%s and %s", a.UID, b.UID)
+			}
+			for _, c := range all {
+				if phase.Older(a, b) && phase.Older(b, c) && !phase.Older(a, c) {
+					t.Errorf("%s, %s, %s", a.UID, b.UID, c.UID)
+				}
+			}
+		}
+	}
+}
