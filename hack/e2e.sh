@@ -4,7 +4,8 @@
 #   ARGS      further arguments for go test, such as -ginkgo.focus
 set -euo pipefail
 cd "$(dirname "$0")/.."
-export NAME=berth-e2e STATE=$PWD/.run/e2e PORT=16543 API_PORT=8180
+export NAME=berth-e2e RUN_DIR=.run/e2e PORT=16543 API_PORT=8180
+run=$PWD/$RUN_DIR
 
 if [ "$(id -u)" != 0 ] || [ "$(uname -s)" != Linux ]; then
   echo 'make e2e needs real pods: run it as root on Linux' >&2
@@ -13,21 +14,18 @@ fi
 finish() {
   local code=$?
   if [ $code -ne 0 ]; then
-    mkdir -p .run/e2e-logs
-    KUBECONFIG=$STATE/kubeconfig kubectl get pods,pvc,berth -A -o wide >.run/e2e-logs/objects.txt 2>&1 || true
-    for d in berth-manager berth-apiserver; do
-      KUBECONFIG=$STATE/kubeconfig kubectl logs -n berth-system "deployment/$d" --tail=300 >".run/e2e-logs/$d.log" 2>&1 || true
-    done
-    tail -n 40 .run/e2e-logs/*
-  fi
-  [ -n "${KEEP:-}" ] || go run -C hack/cluster . down --name "$NAME" --state "$STATE"
+    eval "$("$run/bin/cluster" env --name "$NAME" --state "$run/cluster")" || true
+    kubectl get pods,pvc,berth -A -o wide || true
+    for d in berth-manager berth-apiserver; do kubectl logs -n berth-system "deployment/$d" --tail=60 || true; done
+  fi >&2
+  [ -n "${KEEP:-}" ] || hack/down.sh
   exit $code
 }
 trap finish EXIT
 
 hack/up.sh
-eval "$(.run/bin/cluster env --name "$NAME" --state "$STATE")"
+eval "$("$run/bin/cluster" env --name "$NAME" --state "$run/cluster")"
 # shellcheck disable=SC2086 # ARGS are words
-BERTH_E2E_URL=http://127.0.0.1:$API_PORT go test -tags e2e -count=1 -timeout 30m ${ARGS:-} ./internal/testing/e2e
+BERTH_E2E_URL=http://127.0.0.1:$API_PORT BERTH_E2E_OWNER=$run/owner go test -tags e2e -count=1 -timeout 30m ${ARGS:-} ./internal/testing/e2e
 # what the node itself promises: addresses, volumes, names, and that nothing is left behind
 go test -C hack/cluster -tags node -count=1 -timeout 20m ./...

@@ -3,7 +3,7 @@
 # usage: processes.sh start NAMESPACE IMAGE API_PORT | processes.sh stop
 set -euo pipefail
 cd "$(dirname "$0")/.."
-dir=$PWD/.run/processes
+dir=$PWD/${RUN_DIR:-.run}/processes
 
 # stop ends what start began: by its pid, and only while that is still the program it was.
 stop() {

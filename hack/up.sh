@@ -2,7 +2,7 @@
 # What `make up` does: a cluster, the images, the chart, the samples, and a line of what to try next.
 #
 #   CLUSTER=current IMAGES=<repository>   use the cluster of KUBECONFIG; the images are pushed there
-#   NAME, STATE, PORT, API_PORT           another local cluster beside the first: its name, folder and host ports
+#   NAME, RUN_DIR, PORT, API_PORT         another local cluster beside the first: its name, folder and host ports
 #   SAMPLES=none                          install Berth and nothing else
 #   CHART_ARGS                            further arguments for helm
 set -euo pipefail
@@ -11,7 +11,8 @@ root=$PWD
 
 cluster=${CLUSTER:-local}
 name=${NAME:-berth}
-state=${STATE:-$root/.run/cluster}
+run=$root/${RUN_DIR:-.run}
+state=$run/cluster
 port=${PORT:-16443}
 api_port=${API_PORT:-8080}
 namespace=berth-system
@@ -22,10 +23,10 @@ fail() { printf '%s\n' "$*" >&2; exit 1; }
 step=$SECONDS
 
 # built once, not by `go run`, so that one compile serves every call below
-mkdir -p "$root/.run/bin"
-go build -C hack/cluster -o "$root/.run/bin/cluster" .
-go build -C hack/images -o "$root/.run/bin/images" .
-cluster() { "$root/.run/bin/cluster" "$@"; }
+mkdir -p "$run/bin"
+go build -C hack/cluster -o "$run/bin/cluster" .
+go build -C hack/images -o "$run/bin/images" .
+cluster() { "$run/bin/cluster" "$@"; }
 
 simulated=false
 case $cluster in
@@ -44,17 +45,17 @@ current)
 esac
 
 # reference NAME: the first reference of an image that the last call of images made
-reference() { awk -F'\t' -v image="$1" '$1 == image {print $2; exit}' "$root/.run/images.tsv"; }
+reference() { awk -F'\t' -v image="$1" '$1 == image {print $2; exit}' "$run/images.tsv"; }
 
 if [ "$cluster" = current ]; then
-  "$root/.run/bin/images" push --to "$IMAGES" >"$root/.run/images.tsv"
+  "$run/bin/images" push --to "$IMAGES" >"$run/images.tsv"
 elif $simulated; then
-  printf 'berth\tberth.local/berth:simulated\n' >"$root/.run/images.tsv"
+  printf 'berth\tberth.local/berth:simulated\n' >"$run/images.tsv"
 else
-  "$root/.run/bin/images" build --out "$root/.run/images" >"$root/.run/images.tsv"
-  cluster load --name "$name" --state "$state" "$root"/.run/images/*.tar >/dev/null
+  "$run/bin/images" build --out "$run/images" >"$run/images.tsv"
+  cluster load --name "$name" --state "$state" "$run"/images/*.tar >/dev/null
 fi
-say images "$(awk -F'\t' '!seen[$1]++ {printf "%s%s %s", sep, $1, $4; sep=", "}' "$root/.run/images.tsv")"
+say images "$(awk -F'\t' '!seen[$1]++ {printf "%s%s %s", sep, $1, $4; sep=", "}' "$run/images.tsv")"
 
 image=$(reference berth)
 repository=${image%@*}
@@ -73,8 +74,8 @@ fi
 kubectl create namespace "$namespace" --dry-run=client -o yaml | kubectl apply -f - >/dev/null
 kubectl label namespace "$namespace" pod-security.kubernetes.io/enforce=restricted --overwrite >/dev/null
 # shellcheck disable=SC2086 # CHART_ARGS are words
-helm upgrade --install berth charts/berth --namespace "$namespace" "${values[@]}" ${CHART_ARGS:-} --wait --timeout 5m >"$root/.run/helm.log" 2>&1 || {
-  cat "$root/.run/helm.log" >&2
+helm upgrade --install berth charts/berth --namespace "$namespace" "${values[@]}" ${CHART_ARGS:-} --wait --timeout 5m >"$run/helm.log" 2>&1 || {
+  cat "$run/helm.log" >&2
   kubectl get pods --namespace "$namespace" >&2
   fail 'the chart did not become ready'
 }
@@ -82,7 +83,7 @@ if $simulated; then hack/processes.sh start "$namespace" "$image" "$api_port"; f
 say chart "$(helm list --namespace "$namespace" --filter '^berth$' --output json | sed -E 's/.*"chart":"([^"]*)".*/\1/') in $namespace"
 
 if [ "$cluster" = current ]; then
-  kubectl --namespace "$namespace" port-forward service/berth-apiserver "$api_port:80" >"$root/.run/port-forward.log" 2>&1 &
+  kubectl --namespace "$namespace" port-forward service/berth-apiserver "$api_port:80" >"$run/port-forward.log" 2>&1 &
   forward=$!
   trap 'kill $forward 2>/dev/null || true' EXIT
 fi
@@ -93,7 +94,7 @@ curl -fs "$url/api/v2/buildinfo" >/dev/null || fail "no answer from $url/api/v2/
 if [ "${SAMPLES:-all}" != none ]; then
   samples=$root/config/samples
   if [ "$cluster" = current ]; then # the samples' images are names that only the local node knows
-    samples=$root/.run/samples
+    samples=$run/samples
     rm -rf "$samples" && cp -r "$root/config/samples" "$samples"
     sed -i -E "s#registry\.example/(base|go-dev):[0-9.]+#$(reference workspace)#" "$samples"/*.yaml
   fi
@@ -107,7 +108,7 @@ if [ "${SAMPLES:-all}" != none ]; then
 fi
 
 # the first owner, once: the password is kept for those who lose the line
-login=$root/.run/owner
+login=$run/owner
 if [ "$(curl -s -o /dev/null -w '%{http_code}' "$url/api/v2/users/first")" = 404 ]; then
   (umask 077 && printf 'admin@example.org\n%s\n' "$(head -c 18 /dev/urandom | base64 | tr '+/' '-_')" >"$login")
   curl -fsS -o /dev/null -X POST "$url/api/v2/users/first" -H 'Content-Type: application/json' \

@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -108,7 +107,7 @@ func request(ctx context.Context, namespace, name, transition string) {
 // login signs the first owner in; `make up` made the account and kept its password beside the cluster.
 func login(ctx context.Context) string {
 	GinkgoHelper()
-	text, err := os.ReadFile(filepath.Join(cluster.Root(), ".run", "owner"))
+	text, err := os.ReadFile(os.Getenv("BERTH_E2E_OWNER"))
 	Expect(err).NotTo(HaveOccurred())
 	lines := strings.Fields(string(text))
 	Expect(lines).To(HaveLen(2))
