@@ -179,6 +179,30 @@ var _ = Describe("the manager", Ordered, func() {
 
 	It("starts, keeps, stops, restarts and deletes a workspace", theLifeOfAWorkspace)
 
+	It("looks again at whom a User concerns", func(ctx SpecContext) {
+		same := func(u *v1alpha1.User) { u.Spec.Subjects = []v1alpha1.Subject{{Kind: "User", Name: "oidc:one"}} }
+		one, two := given.User("one", same), given.User("two", same)
+		group := given.Group("crew", "all", func(g *v1alpha1.Group) { g.Spec.Members = []v1alpha1.ObjectName{"one"} })
+		create(ctx, group)
+		Eventually(state(ctx, group)).WithContext(ctx).WithTimeout(soon).Should(
+			HaveCondition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonMemberMissing))
+		one.Spec.Memberships = []v1alpha1.Membership{{Organization: "crew"}}
+		create(ctx, one)
+		Eventually(state(ctx, group)).WithContext(ctx).WithTimeout(soon).Should(
+			HaveCondition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady))
+		create(ctx, two)
+		Eventually(state(ctx, one)).WithContext(ctx).WithTimeout(soon).Should(BeStalled(v1alpha1.ReasonSubjectTaken))
+		Expect(env.Client.Delete(ctx, two)).To(Succeed())
+		Eventually(state(ctx, one)).WithContext(ctx).WithTimeout(soon).Should(BeReady())
+	})
+
+	It("puts back the account of an organization", func(ctx SpecContext) {
+		account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "crew", Name: v1alpha1.DefaultServiceAccount}}
+		Expect(env.Client.Delete(ctx, account)).To(Succeed())
+		Eventually(func() error { return env.Client.Get(ctx, client.ObjectKeyFromObject(account), account) }).
+			WithContext(ctx).WithTimeout(soon).Should(Succeed())
+	})
+
 	It("is done when it is done: a quiet cluster sees no write", func(ctx SpecContext) {
 		var before string
 		Eventually(func() bool {

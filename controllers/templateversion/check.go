@@ -124,7 +124,8 @@ func refuse(problems []render.Problem) *fault.Error {
 // no pod (422), or one that the Pod Security level forbids. A full quota says something about today.
 func (r *Reconciler) ask(ctx context.Context, s *scope, workload *render.Workload) (*fault.Error, error) {
 	pod := &corev1.Pod{ObjectMeta: *workload.Pod.ObjectMeta.DeepCopy(), Spec: *workload.Pod.Spec.DeepCopy()}
-	pod.Namespace, pod.GenerateName = s.version.Namespace, "berth-check-"
+	// The name is no random one, so that the same refusal reads the same each time.
+	pod.Namespace, pod.Name = s.version.Namespace, "berth-check-"+s.hash[:12]
 	err := r.Create(ctx, pod, client.DryRunAll)
 	var status apierrors.APIStatus
 	switch {
@@ -134,6 +135,8 @@ func (r *Reconciler) ask(ctx context.Context, s *scope, workload *render.Workloa
 		return nil, err
 	case apierrors.IsInvalid(err):
 		return r.invalid(s, workload, status.Status()), nil
+	case apierrors.IsBadRequest(err) && strings.Contains(err.Error(), "does not support dry run"):
+		return nil, nil // an admission webhook of the cluster can't be asked; the pod is, when it is made
 	case apierrors.IsForbidden(err):
 		message := status.Status().Message
 		if _, why, ok := strings.Cut(message, "violates PodSecurity "); ok {

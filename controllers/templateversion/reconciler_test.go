@@ -179,12 +179,15 @@ var _ = Describe("a TemplateVersion", func() {
 		Entry("an admission of somebody's refuses", apierrors.NewForbidden(v1alpha1.GroupVersion.WithResource("pods").GroupResource(), "x", errors.New("not on Fridays"))),
 	)
 
-	It("is not refused for a quota that is full today", func(ctx SpecContext) {
+	DescribeTable("is not refused for what says nothing about it", func(ctx SpecContext, refuse error) {
 		d, v := sit(), create(ctx)
-		d.refuse = apierrors.NewForbidden(v1alpha1.GroupVersion.WithResource("pods").GroupResource(), "x", errors.New("exceeded quota: compute"))
+		d.refuse = refuse
 		d.settle(ctx, v)
 		Expect(v).To(BeReady())
-	})
+	},
+		Entry("a quota that is full today", apierrors.NewForbidden(v1alpha1.GroupVersion.WithResource("pods").GroupResource(), "x", errors.New("exceeded quota: compute"))),
+		Entry("a webhook that takes no dry runs", apierrors.NewBadRequest(`admission webhook "x" does not support dry run`)),
+	)
 
 	It("V 43: is never checked where there is no organization", func(ctx SpecContext) {
 		d, v := sit(), given.TemplateVersion("default", "plain-"+org, "plain")
