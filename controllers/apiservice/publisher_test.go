@@ -56,7 +56,6 @@ type desk struct {
 
 func sit(ctx context.Context) *desk {
 	GinkgoHelper()
-	Expect(apiregistrationv1.AddToScheme(env.Scheme)).To(Succeed())
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "berth-"}}
 	Expect(env.Client.Create(ctx, namespace)).To(Succeed())
 	d := &desk{own: namespace.Name, tick: make(chan time.Time), now: time.Now(), ended: make(chan error, 1), Journal: cluster.NewJournal(env.Client)}
@@ -86,9 +85,14 @@ func sit(ctx context.Context) *desk {
 	}
 	Expect(p.NeedLeaderElection()).To(BeTrue())
 	d.up.Store(true)
-	go func() { d.ended <- p.Start(running) }()
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		d.ended <- p.Start(running)
+	}()
 	DeferCleanup(func(ctx SpecContext) {
 		d.leave()
+		<-over
 		for _, o := range []client.Object{role(), &apiregistrationv1.APIService{ObjectMeta: metav1.ObjectMeta{Name: apiservice.Name}}} {
 			Expect(client.IgnoreNotFound(env.Client.Delete(ctx, o))).To(Succeed())
 		}

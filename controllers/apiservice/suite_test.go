@@ -7,6 +7,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 
 	"github.com/berth-dev/berth/internal/testing/cluster"
 )
@@ -23,4 +24,5 @@ var _ = BeforeSuite(func() {
 	env, err = cluster.Start()
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(env.Stop)
+	Expect(apiregistrationv1.AddToScheme(env.Scheme)).To(Succeed())
 })
