@@ -36,6 +36,7 @@ build: ## Compile the binaries into bin/
 generate: ## Write what is generated: deepcopy, CRDs, RBAC, the chart's copies
 	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt crd:allowDangerousTypes=false paths=./api/v1alpha1/... output:crd:dir=config/crd
 	$(TOOL) controller-gen rbac:roleName=berth-manager,fileName=manager.yaml paths=./controllers/... output:rbac:dir=config/rbac
+	$(TOOL) controller-gen rbac:roleName=berth-apiserver,fileName=apiserver.yaml paths=./apiserver/... output:rbac:dir=config/rbac
 	go run ./hack/generate
 
 .PHONY: verify

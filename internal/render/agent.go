@@ -24,10 +24,12 @@ const (
 
 	agentVolume    = "berth-agent"
 	agentDirectory = "/.berth"
-	agentProgram   = agentDirectory + "/berth-agent"
-	tokenVolume    = "berth-agent-token"
-	tokenDirectory = "/.berth-token"
-	seedDirectory  = "/.berth-home"
+	// defaultContainer is the annotation that kubectl goes by.
+	defaultContainer = "kubectl.kubernetes.io/default-container"
+	agentProgram     = agentDirectory + "/berth-agent"
+	tokenVolume      = "berth-agent-token"
+	tokenDirectory   = "/.berth-token"
+	seedDirectory    = "/.berth-home"
 
 	tokenSeconds   = 3600
 	defaultGrace   = 30
@@ -180,6 +182,19 @@ func (a *assembly) installAgent() {
 		SecurityContext: &corev1.SecurityContext{ReadOnlyRootFilesystem: new(true)},
 	})
 	hardenContainer(&pod.InitContainers[0])
+	a.leadKubectl()
+}
+
+// leadKubectl makes the first agent's container the one that kubectl exec and logs mean where none is named.
+func (a *assembly) leadKubectl() {
+	meta := &a.workload.Pod.ObjectMeta
+	if _, chosen := meta.Annotations[defaultContainer]; chosen {
+		return
+	}
+	if meta.Annotations == nil {
+		meta.Annotations = map[string]string{}
+	}
+	meta.Annotations[defaultContainer] = a.placed()[0].Name
 }
 
 func (a *assembly) prepend(c corev1.Container) {

@@ -34,6 +34,9 @@ func TestAgentIsTheFirstProcess(t *testing.T) {
 			if diff := cmp.Diff(ready, c.ReadinessProbe.Exec.Command); diff != "" {
 				t.Errorf("readiness (-want +got):\n%s", diff)
 			}
+			if meant := w.Pod.Annotations["kubectl.kubernetes.io/default-container"]; meant != c.Name {
+				t.Errorf("kubectl exec means container %q, want %q", meant, c.Name)
+			}
 			install := w.Pod.Spec.InitContainers[0]
 			if diff := cmp.Diff([]string{"/usr/bin/berth-agent", "install", "--to", "/.berth"}, install.Command); diff != "" || install.Image != "registry.example/berth:sample" {
 				t.Errorf("%s, install (-want +got):\n%s", install.Image, diff)
