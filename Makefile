@@ -8,6 +8,8 @@ RUN   := $(CURDIR)/.run
 TOOL  := go tool -modfile=$(CURDIR)/hack/tools/go.mod
 # modules of their own, so that what they need never enters the main one
 MODULES := hack/cluster hack/images
+# what `make generate` writes
+GENERATED := ':(glob)**/zz_generated.*' config/crd config/rbac charts/berth/templates
 BINARIES := $(notdir $(wildcard cmd/*))
 
 # test flags: TEST=./controllers/... narrows, ARGS='-run X -v' adds
@@ -42,8 +44,8 @@ generate: ## Write what is generated: deepcopy, CRDs, RBAC, the chart's copies
 .PHONY: verify
 verify: generate ## Fail when a generated file is not what its source gives, or go.mod is untidy
 	go mod tidy -diff
-	@changed=$$(git status --porcelain -- api config charts docs); \
-	  test -z "$$changed" || { printf 'generated files differ; run make generate and commit:\n%s\n' "$$changed" >&2; git --no-pager diff -- api config charts docs | head -n 60 >&2; exit 1; }
+	@changed=$$(git status --porcelain -- $(GENERATED)); \
+	  test -z "$$changed" || { printf 'generated files differ; run make generate and commit:\n%s\n' "$$changed" >&2; git --no-pager diff -- $(GENERATED) | head -n 60 >&2; exit 1; }
 
 .PHONY: lint
 lint: ## go vet, gofmt and staticcheck over every module
