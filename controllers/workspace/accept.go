@@ -20,6 +20,9 @@ import (
 // behind is how soon a pass is made again that found its cache behind the cluster.
 const behind = time.Second
 
+// maxError is the longest error of a job.
+const maxError = 4096
+
 // write changes the ledger's part of the status by an Update at the resourceVersion that the decision was read at. It
 // is the one point of serialization: whatever happened to the workspace in between has it refused, and the decision is
 // made anew.
@@ -145,7 +148,7 @@ func (r *Reconciler) fail(ctx context.Context, build *v1alpha1.WorkspaceBuild, w
 		status.Job = &v1alpha1.Job{}
 	}
 	at := metav1.NewTime(s.now.Truncate(time.Second))
-	status.Job.Phase, status.Job.CompletedAt, status.Job.Error = v1alpha1.JobFailed, &at, why.Error()
+	status.Job.Phase, status.Job.CompletedAt, status.Job.Error = v1alpha1.JobFailed, &at, phase.Shorten(why.Error(), maxError)
 	status.ObservedGeneration, status.Stage = after.Generation, ""
 	status.Conditions = phase.Conclude(status.Conditions, after.Generation, asFault(why), phase.Ready{}, s.now)
 	if _, err := phase.ApplyStatus(ctx, r.Client, build, after); err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/berth-dev/berth/internal/fault"
 	"github.com/berth-dev/berth/internal/ids"
 	"github.com/berth-dev/berth/internal/ledger"
+	"github.com/berth-dev/berth/internal/render"
 )
 
 // conclude makes the outcome of a pass the workspace's status. What stands against the manifest goes first; where
@@ -42,7 +43,7 @@ func conclude(s *scope, outcome error) *v1alpha1.Workspace {
 	for i := range status.Conditions {
 		status.Conditions[i].ObservedGeneration = after.Generation
 	}
-	phase.NotEnforced(&status.Conditions, after.Generation, notEnforced(&after.Spec), s.now)
+	phase.NotEnforced(&status.Conditions, after.Generation, render.NotEnforced(after), s.now)
 	return after
 }
 
@@ -189,14 +190,6 @@ func (s *scope) updatePending(conditions *[]metav1.Condition, generation int64) 
 	default:
 		set(metav1.ConditionTrue, v1alpha1.ReasonUpdatePending, "the next start takes the changed parameters")
 	}
-}
-
-// notEnforced are the fields that are stored and shown, and not acted on by this release.
-func notEnforced(spec *v1alpha1.WorkspaceSpec) []string {
-	if spec.Autostart != nil {
-		return []string{"spec.autostart"}
-	}
-	return nil
 }
 
 func podStatus(s *scope) *v1alpha1.PodStatus {

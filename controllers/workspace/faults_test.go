@@ -89,10 +89,8 @@ func (w *world) patiently(ctx context.Context, ws *v1alpha1.Workspace) {
 		before, failed := len(w.Writes()), false
 		_, err := w.decides.Reconcile(ctx, request(ws))
 		failed = err != nil
-		for _, b := range w.builds(ctx, ws) {
-			_, err := w.acts.Reconcile(ctx, request(b))
-			failed = failed || err != nil
-		}
+		_, err = w.acts.Reconcile(ctx, accepted(ctx, ws))
+		failed = failed || err != nil
 		if !failed && len(w.Writes()) == before {
 			return
 		}
@@ -148,6 +146,9 @@ var _ = Describe("A request that fails once", func() {
 		Expect(want).To(HaveSuffix("deleted: gone\nkept: Delete true"))
 		for _, m := range mishaps {
 			for parity := range 2 {
+				if parity == 0 && !m.committed {
+					continue // what was not carried out is tried again at once, so the odd ones are all that there are
+				}
 				u := luckless(parity, m)
 				got := found(ctx, u).life(ctx)
 				Expect(len(u.met)).To(BeNumerically(">", 15))

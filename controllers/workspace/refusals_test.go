@@ -108,7 +108,7 @@ var _ = Describe("A workspace that can't run", func() {
 		Expect(Message(ws, v1alpha1.ConditionReady)).To(ContainSubstring("spec.content.image: no"))
 	})
 
-	It("is left alone outside of organizations, not even adopted (V43)", func(ctx SpecContext) {
+	It("V43 is left alone outside of organizations, not even adopted", func(ctx SpecContext) {
 		w := found(ctx, env.Client)
 		plain := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "plain-"}}
 		create(ctx, plain)
@@ -128,7 +128,7 @@ var _ = Describe("A workspace that can't run", func() {
 		}
 	})
 
-	It("takes its template from its own organization only (V43)", func(ctx SpecContext) {
+	It("V43 takes its template from its own organization only", func(ctx SpecContext) {
 		w, other := found(ctx, env.Client), found(ctx, env.Client)
 		other.newTemplate(ctx, "theirs")
 		ws := w.workspace(ctx, "api", func(ws *v1alpha1.Workspace) { ws.Spec.TemplateRef.Name = "theirs" })

@@ -49,7 +49,7 @@ func conclude(s *scope, outcome error, worker string) *v1alpha1.WorkspaceBuild {
 	}
 	if f := s.failure(outcome); f != nil {
 		finish(status, v1alpha1.JobFailed, s.now)
-		job.Error = cut(f.Error())
+		job.Error = phase.Shorten(f.Error(), maxError)
 		outcome = f
 	} else if outcome == nil {
 		finish(status, v1alpha1.JobSucceeded, s.now)
@@ -154,10 +154,3 @@ func asEnded(b *v1alpha1.WorkspaceBuild) error {
 var errCanceled = fault.New(fault.Conflict, "the start was canceled").Because(v1alpha1.ReasonCanceled)
 
 func second(t time.Time) *metav1.Time { return &metav1.Time{Time: t.Truncate(time.Second)} }
-
-func cut(text string) string {
-	if len(text) > maxError {
-		return text[:maxError]
-	}
-	return text
-}

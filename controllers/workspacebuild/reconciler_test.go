@@ -180,7 +180,7 @@ var _ = Describe("A start", func() {
 		Expect(last.pod(ctx).Labels).To(BeEmpty())
 	})
 
-	It("mounts only what somebody has opened to templates, of its own namespace (V43)", func(ctx SpecContext) {
+	It("V43 mounts only what somebody has opened to templates, of its own namespace", func(ctx SpecContext) {
 		b := set(ctx, func(c *v1alpha1.TemplateContent) {
 			c.Env = []v1alpha1.EnvVar{{Name: "TOKEN", ValueFrom: &v1alpha1.EnvSource{SecretKeyRef: &v1alpha1.KeyReference{Name: "team", Key: "token"}}}}
 		})
@@ -327,7 +327,7 @@ var _ = Describe("Any build", func() {
 		Expect(stop.Status.Resources).To(HaveLen(1))
 	})
 
-	It("makes nothing outside of organizations (V43)", func(ctx SpecContext) {
+	It("V43 makes nothing outside of organizations", func(ctx SpecContext) {
 		b := set(ctx)
 		Expect(env.Client.Delete(ctx, given.Organization(b.org))).To(Succeed())
 		build := b.starts(ctx)

@@ -16,8 +16,8 @@ import (
 )
 
 var (
-	now     = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
-	refused = errors.New("the template is missing")
+	now        = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+	errRefused = errors.New("the template is missing")
 )
 
 // start is what a start would take in these tests unless they say otherwise.
@@ -157,8 +157,8 @@ func TestDecide(t *testing.T) {
 		"a call is accepted when nothing is at work":  {w: workspace(holding(1, v1alpha1.Wish{})), builds: builds{build(1, startB, ok), build(2, stopB, "", byPerson)}, want: want{Accept, 2, stopB, false, "Initiator"}},
 		"a call is refused while one is at work":      {w: workspace(holding(1, v1alpha1.Wish{})), builds: builds{build(1, startB, ""), build(2, stopB, "", byPerson)}, want: want{Refuse, 2, stopB, false, "Initiator"}},
 		"a deletion waits for nothing":                {w: workspace(holding(1, v1alpha1.Wish{})), builds: builds{build(1, startB, ""), build(2, v1alpha1.TransitionDelete, "", byPerson)}, want: want{Accept, 2, v1alpha1.TransitionDelete, false, "Initiator"}},
-		"a call that may not start is refused":        {w: workspace(holding(1, v1alpha1.Wish{})), builds: builds{build(1, stopB, ok), build(2, startB, "", byPerson)}, fit: refused, want: want{Refuse, 2, startB, false, "Initiator"}},
-		"a call that stops is never refused for that": {w: workspace(holding(1, v1alpha1.Wish{})), builds: builds{build(1, startB, ok), build(2, stopB, "", byPerson)}, fit: refused, want: want{Accept, 2, stopB, false, "Initiator"}},
+		"a call that may not start is refused":        {w: workspace(holding(1, v1alpha1.Wish{})), builds: builds{build(1, stopB, ok), build(2, startB, "", byPerson)}, fit: errRefused, want: want{Refuse, 2, startB, false, "Initiator"}},
+		"a call that stops is never refused for that": {w: workspace(holding(1, v1alpha1.Wish{})), builds: builds{build(1, startB, ok), build(2, stopB, "", byPerson)}, fit: errRefused, want: want{Accept, 2, stopB, false, "Initiator"}},
 		"the lower of two calls goes first":           {w: workspace(holding(1, v1alpha1.Wish{})), builds: builds{build(3, startB, "", byPerson), build(2, stopB, "", byPerson), build(1, startB, ok)}, want: want{Accept, 2, stopB, false, "Initiator"}},
 		"a dead build is never accepted":              {w: workspace(holding(3, v1alpha1.Wish{})), builds: builds{build(2, stopB, "", byPerson), build(3, startB, ok)}, want: want{Action: Hold}},
 		"one of the number, not of the uid, is dead":  {w: workspace(holding(3, v1alpha1.Wish{})), builds: builds{build(3, stopB, "", byPerson, func(b *v1alpha1.WorkspaceBuild) { b.UID = "other" })}, pod: true, want: want{Action: Hold}},
@@ -180,7 +180,7 @@ func TestDecide(t *testing.T) {
 				v.Start.Version = start.Version
 			}
 			if v.Start.Hash == "" {
-				v.Start, v.Refusal = nil, refused
+				v.Start, v.Refusal = nil, errRefused
 			}
 			v.Fit = func(*v1alpha1.WorkspaceBuild) error { return c.fit }
 			d := Decide(v)
