@@ -10,7 +10,7 @@ import (
 
 // NotEnforced lists the fields of an object that say something which this release stores and shows and does not act on
 // yet, in the order of the manifest. The condition PolicyMet names them, so that nobody relies on what does not happen.
-// Fields that are only shown, such as icons, are not among them.
+// Fields that are only shown, such as icons, are not among them. docs/not-enforced.md says of each what happens instead.
 func NotEnforced(object v1alpha1.Object) []string {
 	var f stated
 	switch o := object.(type) {
@@ -25,7 +25,10 @@ func NotEnforced(object v1alpha1.Object) []string {
 	case *v1alpha1.Group:
 		f.add(o.Spec.Quota != nil, "spec.quota")
 	case *v1alpha1.User:
+		f.add(o.Spec.LoginType == v1alpha1.LoginTypeOIDC || o.Spec.LoginType == v1alpha1.LoginTypeGitHub, "spec.loginType")
+		f.add(o.Spec.PasswordSecret != nil, "spec.passwordSecret")
 		f.add(o.Spec.QuietHours != nil, "spec.quietHours")
+		f.add(o.Spec.ExternalID != "", "spec.externalID")
 	case *v1alpha1.Organization:
 		f.add(o.Spec.WorkspaceNamespaces == v1alpha1.WorkspaceNamespacesPerOwner, "spec.workspaceNamespaces")
 		f.add(o.Spec.Everyone != nil && o.Spec.Everyone.Quota != nil, "spec.everyone.quota")
@@ -53,6 +56,7 @@ func (f *stated) lifecycle(l *v1alpha1.Lifecycle) {
 	f.add(during(l.DeleteDormantAfter), "spec.lifecycle.deleteDormantAfter")
 	f.add(len(l.AutostartDays) > 0, "spec.lifecycle.autostartDays")
 	f.add(l.AutostopRequirement != nil, "spec.lifecycle.autostopRequirement")
+	f.add(l.UserCancel == v1alpha1.PermissionForbid, "spec.lifecycle.userCancel")
 }
 
 func (f *stated) rollout(r *v1alpha1.Rollout) {
