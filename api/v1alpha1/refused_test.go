@@ -106,6 +106,12 @@ func TestWhatNeverChanges(t *testing.T) {
 		"a version's message":            {version, `{"spec":{"message":"x","archived":true}}`, ""},
 		"a build's transition":           {build, `{"spec":{"transition":"Stop"}}`, "a build never changes"},
 		"a build's parameters":           {build, `{"spec":{"parameters":{"values":{"cpu":1}}}}`, "a build never changes"},
+		"a build's wish":                 {build, `{"spec":{"wish":{"state":"Running"}}}`, "a build never changes"},
+		"a build's hash":                 {build, `{"spec":{"resolvedHash":"x"}}`, "a build never changes"},
+		"a build's request":              {build, `{"spec":{"requestID":"x"}}`, "a build never changes"},
+		"a build's log level":            {build, `{"spec":{"logLevel":"debug"}}`, "a build never changes"},
+		"a restart of a start":           {strings.Replace(build, "{workspaceRef", "{restart: false, workspaceRef", 1), `{"spec":{"restart":true}}`, "a build never changes"},
+		"an orphan of a deletion":        {strings.Replace(build, "transition: Start", "orphan: false, transition: Delete", 1), `{"spec":{"orphan":true}}`, "a build never changes"},
 		"a build's end, asked for":       {build, `{"spec":{"cancel":{"requestedAt":"2026-01-01T00:00:00Z"}}}`, ""},
 		"a template's content":           {template + "}}", `{"spec":{"content":{"image":"b"}}}`, ""},
 	} {

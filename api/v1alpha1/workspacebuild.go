@@ -111,7 +111,10 @@ type BuildParameters struct {
 // +kubebuilder:validation:XValidation:rule="self.workspaceRef == oldSelf.workspaceRef && self.number == oldSelf.number && self.transition == oldSelf.transition && self.reason == oldSelf.reason && self.initiator == oldSelf.initiator",message="a build never changes; make another"
 // +kubebuilder:validation:XValidation:rule="has(self.versionRef) == has(oldSelf.versionRef) && (!has(self.versionRef) || self.versionRef == oldSelf.versionRef)",message="a build never changes; make another"
 // +kubebuilder:validation:XValidation:rule="has(self.parameters) == has(oldSelf.parameters) && (!has(self.parameters) || self.parameters == oldSelf.parameters)",message="a build never changes; make another"
-// +kubebuilder:validation:XValidation:rule="has(self.restart) == has(oldSelf.restart) && has(self.orphan) == has(oldSelf.orphan)",message="a build never changes; make another"
+// +kubebuilder:validation:XValidation:rule="has(self.restart) == has(oldSelf.restart) && (!has(self.restart) || self.restart == oldSelf.restart) && has(self.orphan) == has(oldSelf.orphan) && (!has(self.orphan) || self.orphan == oldSelf.orphan)",message="a build never changes; make another"
+// +kubebuilder:validation:XValidation:rule="has(self.wish) == has(oldSelf.wish) && (!has(self.wish) || self.wish == oldSelf.wish)",message="a build never changes; make another"
+// +kubebuilder:validation:XValidation:rule="has(self.resolvedHash) == has(oldSelf.resolvedHash) && (!has(self.resolvedHash) || self.resolvedHash == oldSelf.resolvedHash)",message="a build never changes; make another"
+// +kubebuilder:validation:XValidation:rule="has(self.requestID) == has(oldSelf.requestID) && (!has(self.requestID) || self.requestID == oldSelf.requestID) && has(self.logLevel) == has(oldSelf.logLevel) && (!has(self.logLevel) || self.logLevel == oldSelf.logLevel)",message="a build never changes; make another"
 // +kubebuilder:validation:XValidation:rule="!has(self.orphan) || !self.orphan || self.transition == 'Delete'",message="orphan belongs to transition: Delete"
 // +kubebuilder:validation:XValidation:rule="!has(self.restart) || !self.restart || self.transition == 'Start'",message="restart belongs to transition: Start"
 type WorkspaceBuildSpec struct {
