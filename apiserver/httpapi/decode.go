@@ -3,10 +3,13 @@
 package httpapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
+	"reflect"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -36,7 +39,8 @@ func decode(w http.ResponseWriter, r *http.Request, into any) error {
 		w.Header().Set("Connection", "close") // so that nobody sends the rest
 		return tooLarge()
 	}
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, MaxBody))
+	var read bytes.Buffer
+	decoder := json.NewDecoder(io.TeeReader(http.MaxBytesReader(w, r.Body, MaxBody), &read))
 	err := decoder.Decode(into)
 	if err == nil {
 		if _, err = decoder.Token(); errors.Is(err, io.EOF) {
@@ -44,7 +48,7 @@ func decode(w http.ResponseWriter, r *http.Request, into any) error {
 		}
 		err = orElse(err, errors.New("something follows the first JSON value"))
 	}
-	return unreadable(err)
+	return unreadable(err, read.Bytes(), into)
 }
 
 func orElse(err, other error) error {
@@ -55,7 +59,7 @@ func orElse(err, other error) error {
 }
 
 // unreadable says what is wrong with a body without repeating any of it, since a body may hold a password.
-func unreadable(err error) error {
+func unreadable(err error, body []byte, into any) error {
 	const message = "Request body must be valid JSON."
 	var long *http.MaxBytesError
 	var kind *json.UnmarshalTypeError
@@ -75,7 +79,28 @@ func unreadable(err error) error {
 	}
 	f := fault.New(fault.Invalid, message)
 	f.Cause = err
+	f.Fields = notIDs(body, reflect.TypeOf(into).Elem())
 	return f
+}
+
+// notIDs names the keys whose ids are none. encoding/json does not: an id refuses its text itself, and knows no key.
+func notIDs(body []byte, in reflect.Type) []fault.Field {
+	var values map[string]json.RawMessage
+	if in.Kind() != reflect.Struct || json.Unmarshal(body, &values) != nil {
+		return nil
+	}
+	var fields []fault.Field
+	for _, field := range reflect.VisibleFields(in) {
+		key, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		for name, value := range values {
+			var id *uuid.UUID
+			isID := field.Type == reflect.TypeOf(id) || field.Type == reflect.TypeOf(id).Elem()
+			if isID && strings.EqualFold(name, key) && json.Unmarshal(value, &id) != nil {
+				fields = append(fields, fault.Field{Path: key, Detail: "must be a UUID of 36 characters, such as " + uuid.Nil.String()})
+			}
+		}
+	}
+	return fields
 }
 
 func jsonKind(e *json.UnmarshalTypeError) string {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -60,7 +61,7 @@ func New(c Config) (session, aggregated http.Handler, err error) {
 		return nil, nil, err
 	}
 	front := &door{name: "session", version: c.Version, log: c.Log, metrics: m, auth: c.Session, proxies: c.Proxies}
-	back := &door{name: "aggregated", version: c.Version, log: c.Log, metrics: m, auth: c.Aggregated, proxies: c.Proxies, noRedirects: true}
+	back := &door{name: "aggregated", version: c.Version, log: c.Log, metrics: m, auth: c.Aggregated, proxies: c.Proxies, kubernetes: true}
 	if front.mux, err = front.routes(c.Routes); err != nil {
 		return nil, nil, err
 	}
@@ -79,14 +80,15 @@ func New(c Config) (session, aggregated http.Handler, err error) {
 
 // door is one way in: the same routes, its own way to know who calls.
 type door struct {
-	name        string
-	version     string
-	log         *slog.Logger
-	metrics     *metrics
-	auth        Authenticator
-	mux         *http.ServeMux
-	proxies     []netip.Prefix
-	noRedirects bool
+	name    string
+	version string
+	log     *slog.Logger
+	metrics *metrics
+	auth    Authenticator
+	mux     *http.ServeMux
+	proxies []netip.Prefix
+	// kubernetes is the door behind the kube-apiserver: it never redirects, and its refusals are Kubernetes' as well.
+	kubernetes bool
 }
 
 // routes registers the routes. ServeMux panics where two patterns overlap without an order; that is an error here.
@@ -113,7 +115,7 @@ func (d *door) routes(routes []Route) (mux *http.ServeMux, err error) {
 // ServeHTTP does for every request what no endpoint should have to think of.
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t := &trace{id: newRequestID(), start: time.Now(), door: d.name, client: clientAddress(r, d.proxies)}
-	out := &recorder{ResponseWriter: w, noRedirects: d.noRedirects}
+	out := &recorder{ResponseWriter: w, noRedirects: d.kubernetes}
 	r = r.WithContext(context.WithValue(r.Context(), traceKey{}, t))
 	d.metrics.inFlight.Inc()
 	defer d.finish(out, r, t)
@@ -193,9 +195,13 @@ func (d *door) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	if retryAfter > 0 {
-		w.Header().Set("Retry-After", wholeSeconds(retryAfter))
+		w.Header().Set("Retry-After", strconv.FormatInt(seconds(retryAfter), 10))
 	}
-	if err := writeJSON(w, status, body); err != nil {
+	var sent any = body
+	if d.kubernetes {
+		sent = asKubernetesStatus(status, body, retryAfter)
+	}
+	if err := writeJSON(w, status, sent); err != nil {
 		d.log.DebugContext(r.Context(), "answer not sent", "request", t.id, "error", err)
 	}
 }

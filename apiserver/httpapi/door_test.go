@@ -115,7 +115,7 @@ func TestBodies(t *testing.T) {
 		"a list":                     {body: `[]`, wantStatus: 400},
 		"a value of the wrong kind":  {body: `{"text":1}`, wantStatus: 400, wantField: "text"},
 		"a number that does not fit": {body: `{"count":1e99}`, wantStatus: 400, wantField: "count"},
-		"an id that is none":         {body: `{"id":"x"}`, wantStatus: 400},
+		"an id that is none":         {body: `{"text":"a","ID":"x"}`, wantStatus: 400, wantField: "id"},
 		"a body that is too long":    {body: `{"text":"` + strings.Repeat("x", MaxBody) + `"}`, wantStatus: 413},
 		"long space behind":          {body: `{"text":"a"}` + strings.Repeat(" ", MaxBody), wantStatus: 413},
 	} {

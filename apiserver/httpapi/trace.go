@@ -148,6 +148,5 @@ func (w *recorder) Write(data []byte) (int, error) {
 // Unwrap lets http.ResponseController reach the connection.
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-func wholeSeconds(d time.Duration) string {
-	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
-}
+// seconds rounds up, so that nobody asks too early.
+func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
