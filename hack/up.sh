@@ -26,6 +26,7 @@ step=$SECONDS
 mkdir -p "$run/bin"
 go build -C hack/cluster -o "$run/bin/cluster" .
 go build -C hack/images -o "$run/bin/images" .
+go build -o "$run/bin/owner" ./hack/owner
 cluster() { "$run/bin/cluster" "$@"; }
 
 simulated=false
@@ -88,8 +89,7 @@ if [ "$cluster" = current ]; then
   trap 'kill $forward 2>/dev/null || true' EXIT
 fi
 url=http://127.0.0.1:$api_port
-for _ in $(seq 150); do curl -fs "$url/api/v2/buildinfo" >/dev/null && break; sleep 0.2; done
-curl -fs "$url/api/v2/buildinfo" >/dev/null || fail "no answer from $url/api/v2/buildinfo after 30 s"
+"$run/bin/owner" wait "$url"
 
 if [ "${SAMPLES:-all}" != none ]; then
   samples=$root/config/samples
@@ -107,12 +107,11 @@ if [ "${SAMPLES:-all}" != none ]; then
   say samples 'organization platform, users ada grace, workspace ada-api Ready'
 fi
 
-# the first owner, once: the password is kept for those who lose the line
+# the first owner, once: the password is kept for those who lose the line. It belongs to the default organization, so
+# without samples there is one only where such an organization stands already.
 login=$run/owner
-if [ "$(curl -s -o /dev/null -w '%{http_code}' "$url/api/v2/users/first")" = 404 ]; then
-  (umask 077 && printf 'admin@example.org\n%s\n' "$(head -c 18 /dev/urandom | base64 | tr '+/' '-_')" >"$login")
-  curl -fsS -o /dev/null -X POST "$url/api/v2/users/first" -H 'Content-Type: application/json' \
-    -d "{\"email\":\"admin@example.org\",\"username\":\"admin\",\"password\":\"$(sed -n 2p "$login")\"}"
+if [ "${SAMPLES:-all}" != none ] || [ -n "$(kubectl get organizations.berth.dev -o 'jsonpath={.items[?(@.spec.default==true)].metadata.name}')" ]; then
+  "$run/bin/owner" make "$url" "$login"
 fi
 
 cat <<TXT
@@ -120,7 +119,7 @@ total $((SECONDS - began)) s
 
   export KUBECONFIG=${KUBECONFIG:-$HOME/.kube/config} PATH=${PATH%%:*}:\$PATH
   API    $url/api/v2
-  owner  $([ -f "$login" ] && sed -n '1{s/$/, password /;h;d};2{H;x;s/\n//;p}' "$login" || echo 'made earlier')
+  owner  $([ -f "$login" ] && sed -n '1{s/$/, password /;h;d};2{H;x;s/\n//;p}' "$login" || echo 'made earlier, or POST $url/api/v2/users/first makes one')
   ada and grace come by their Kubernetes identity: kubectl --as oidc:ada …
 
 Try:
