@@ -29,42 +29,73 @@ type mark struct {
 	annotations, labels []string
 	// managers are field managers; one that holds a field of the spec marks the object.
 	managers []string
+	// source says which of the tool's own objects it is, as people know it; "" where the marks do not tell.
+	source func(annotations, labels map[string]string) string
 }
 
 func marks() []mark {
 	return []mark{
-		{tool: ArgoCD, annotations: []string{"argocd.argoproj.io/tracking-id"}, managers: []string{"argocd-controller"}},
+		{tool: ArgoCD, annotations: []string{"argocd.argoproj.io/tracking-id"}, managers: []string{"argocd-controller"},
+			source: func(annotations, _ map[string]string) string {
+				name, _, _ := strings.Cut(annotations["argocd.argoproj.io/tracking-id"], ":")
+				return named("application", name)
+			}},
 		{tool: Flux, labels: []string{
 			"kustomize.toolkit.fluxcd.io/name", "kustomize.toolkit.fluxcd.io/namespace",
 			"helm.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/namespace",
-		}, managers: []string{"kustomize-controller", "helm-controller"}},
-		{tool: Helm, annotations: []string{"meta.helm.sh/release-name"}, managers: []string{"helm"}},
+		}, managers: []string{"kustomize-controller", "helm-controller"},
+			source: func(_, labels map[string]string) string {
+				if name := labels["kustomize.toolkit.fluxcd.io/name"]; name != "" {
+					return named("Kustomization", name)
+				}
+				return named("HelmRelease", labels["helm.toolkit.fluxcd.io/name"])
+			}},
+		{tool: Helm, annotations: []string{"meta.helm.sh/release-name"}, managers: []string{"helm"},
+			source: func(annotations, _ map[string]string) string {
+				return named("release", annotations["meta.helm.sh/release-name"])
+			}},
 	}
+}
+
+// named is a kind of the tool's with the name that the mark gives, cut to what a Kubernetes name may have.
+func named(kind, name string) string {
+	const longest = 253
+	if name == "" || len(name) > longest {
+		return ""
+	}
+	return " " + kind + " " + name
 }
 
 // Tool is the tool that holds an object, or "" when people do. Where several left their mark, it is the first of Argo CD,
 // Flux and Helm: those above Helm use it.
 func Tool(o metav1.Object) string {
+	if m := holder(o); m != nil {
+		return m.tool
+	}
+	return ""
+}
+
+func holder(o metav1.Object) *mark {
 	annotations, labels, managed := o.GetAnnotations(), o.GetLabels(), o.GetManagedFields()
 	for _, m := range marks() {
 		if hasAny(annotations, m.annotations) || hasAny(labels, m.labels) || slices.ContainsFunc(managed, m.holdsSpec) {
-			return m.tool
+			return &m
 		}
 	}
-	return ""
+	return nil
 }
 
 // Editable is a Conflict fault when a tool holds the object, and nil when people may change it here. What names the
 // object for the person: "workspace dev".
 func Editable(o metav1.Object, what string) error {
-	tool := Tool(o)
-	if tool == "" {
+	m := holder(o)
+	if m == nil {
 		return nil
 	}
 	return &fault.Error{
 		Kind:    fault.Conflict,
-		Message: what + " is managed by " + tool + " and can't be changed here.",
-		Detail:  "Change it in git; " + tool + " would put back whatever is written here. Starting and stopping still work.",
+		Message: what + " is held by " + m.tool + m.source(o.GetAnnotations(), o.GetLabels()) + " and can't be changed or deleted here.",
+		Detail:  "Change it in git; " + m.tool + " would put back whatever is written here. Starting and stopping still work.",
 	}
 }
 

@@ -66,6 +66,33 @@ func marked() map[string]struct {
 	}
 }
 
+// A person must know where to look: the tool's own object, as far as the marks tell.
+func TestEditableNamesTheToolsOwnObject(t *testing.T) {
+	for name, c := range map[string]struct {
+		annotations, labels map[string]string
+		managers            []string
+		want                string
+	}{
+		"Argo CD":            {annotations: map[string]string{"argocd.argoproj.io/tracking-id": "team-a:berth.dev/Workspace:platform/dev"}, want: "Argo CD application team-a"},
+		"Argo CD unreadable": {annotations: map[string]string{"argocd.argoproj.io/tracking-id": ""}, want: "Argo CD"},
+		"Argo CD by manager": {managers: []string{"argocd-controller"}, want: "Argo CD"},
+		"Flux":               {labels: map[string]string{"kustomize.toolkit.fluxcd.io/name": "apps"}, want: "Flux Kustomization apps"},
+		"Flux with a chart":  {labels: map[string]string{"helm.toolkit.fluxcd.io/name": "dev"}, want: "Flux HelmRelease dev"},
+		"Helm":               {annotations: map[string]string{"meta.helm.sh/release-name": "dev"}, want: "Helm release dev"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Annotations: c.annotations, Labels: c.labels}}
+			for _, m := range c.managers {
+				o.ManagedFields = append(o.ManagedFields, applied(m, someSpec, 1))
+			}
+			f, ok := fault.As(gitops.Editable(o, "Workspace dev"))
+			if want := "Workspace dev is held by " + c.want + " and can't be changed or deleted here."; !ok || f.Message != want {
+				t.Errorf("%v, want %q", f, want)
+			}
+		})
+	}
+}
+
 func TestToolAndDigest(t *testing.T) {
 	for name, c := range marked() {
 		t.Run(name, func(t *testing.T) {
