@@ -51,7 +51,7 @@ var _ = Describe("A workspace that can't run", func() {
 			Expect(ws).To(BeReady())
 		},
 		Entry("for its template is not there", func(w *world, ws *v1alpha1.Workspace) { ws.Spec.TemplateRef.Name = "go-dve" },
-			v1alpha1.ReasonTemplateMissing, []string{`spec.templateRef.name: no Template "go-dve" in team-`, `did you mean "go-dev"?`, "There are: go, go-dev"},
+			v1alpha1.ReasonTemplateMissing, []string{`spec.templateRef.name: no Template "go-dve" in team-`, `did you mean "go-dev"? There are: go, go-dev`},
 			func(ctx SpecContext, w *world, _ *v1alpha1.Workspace) { w.newTemplate(ctx, "go-dve", cpu) }),
 		Entry("for its owner is not there", func(w *world, ws *v1alpha1.Workspace) { ws.Spec.Owner.User += "x" },
 			v1alpha1.ReasonOwnerMissing, []string{`spec.owner.user: no User "uteam-`, "did you mean"},

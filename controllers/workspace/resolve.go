@@ -109,15 +109,17 @@ func (r *Reconciler) ofName(ctx context.Context, s *scope) (*v1alpha1.Template, 
 	slices.Sort(known)
 	detail := fmt.Sprintf("no Template %q in %s", name, s.organization.Name)
 	if near := fault.Nearest(name, known); near != "" {
-		detail += fmt.Sprintf("; did you mean %q?", near)
+		detail += fmt.Sprintf("; did you mean %q? There are: ", near)
+	} else {
+		detail += "; there are: "
 	}
 	switch {
 	case len(known) == 0:
-		detail += "; there is none yet"
+		detail = fmt.Sprintf("no Template %q in %s; there is none yet", name, s.organization.Name)
 	case len(known) > mostNames:
-		detail += fmt.Sprintf(". There are: %s and %d more", strings.Join(known[:mostNames], ", "), len(known)-mostNames)
+		detail += fmt.Sprintf("%s and %d more", strings.Join(known[:mostNames], ", "), len(known)-mostNames)
 	default:
-		detail += ". There are: " + strings.Join(known, ", ")
+		detail += strings.Join(known, ", ")
 	}
 	return nil, fault.On("spec.templateRef.name", "%s", detail).Because(v1alpha1.ReasonTemplateMissing)
 }
