@@ -7,6 +7,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -14,18 +15,18 @@ import (
 )
 
 func main() {
-	if err := list(); err != nil {
+	if err := list(os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "routes:", err)
 		os.Exit(1)
 	}
 }
 
-func list() error {
+func list(to io.Writer) error {
 	here, err := os.Getwd()
 	if err != nil {
 		return err
 	}
-	out := bufio.NewWriter(os.Stdout)
+	out := bufio.NewWriter(to)
 	for _, r := range apiserver.Routes(apiserver.Deps{}) {
 		file, line := r.Source()
 		if short, err := filepath.Rel(here, file); err == nil {

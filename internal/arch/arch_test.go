@@ -84,6 +84,7 @@ var rows = []row{
 	{part: "hack/", may: []string{"api/", "apiserver", "apiserver/httpapi", "config"}},
 	{part: "config"},
 	{part: "charts"},
+	{part: "docs"},
 }
 
 // pkg is what `go list` says of a package.
