@@ -167,6 +167,7 @@ type UserStatus struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=1000
+	// +kubebuilder:validation:items:MaxLength=320
 	Groups []string `json:"groups,omitempty"`
 
 	// Conditions are Ready, Reconciling and Stalled.
