@@ -12,6 +12,9 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/selection"
@@ -26,6 +29,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/controllers/organization"
 	"github.com/berth-dev/berth/internal/claims"
 )
 
@@ -33,6 +37,8 @@ import (
 type Options struct {
 	// Namespace is Berth's own: claims of names and the leader's Lease are there.
 	Namespace string
+	// ServiceAccount is the manager's own, in that namespace. It is what organizations' namespaces let look at Secrets.
+	ServiceAccount string
 	// AgentImage is the image that brings the agent into workspaces.
 	AgentImage string
 	// Worker is the name of this replica; absent means the host's name, which is the pod's.
@@ -59,8 +65,8 @@ const concurrency = 4
 
 // New makes a manager with all controllers. It is not started.
 func New(ctx context.Context, cluster *rest.Config, o Options) (ctrl.Manager, error) {
-	if o.Namespace == "" || o.AgentImage == "" {
-		return nil, errors.New("both Berth's own namespace and the agent's image must be given")
+	if o.Namespace == "" || o.ServiceAccount == "" || o.AgentImage == "" {
+		return nil, errors.New("each of Berth's own namespace, the manager's service account and the agent's image must be given")
 	}
 	if o.Worker == "" {
 		host, err := os.Hostname()
@@ -111,7 +117,7 @@ func Run(ctx context.Context, cluster *rest.Config, o Options) error {
 // cached is what of the cluster is kept in memory: our own kinds, and of others only what is ours, by label. No Secret.
 func cached(own string) (cache.Options, error) {
 	ours := labels.SelectorFromSet(labels.Set{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy})
-	organization, err := labels.NewRequirement(v1alpha1.LabelOrganization, selection.Exists, nil)
+	member, err := labels.NewRequirement(v1alpha1.LabelOrganization, selection.Exists, nil)
 	if err != nil {
 		return cache.Options{}, err
 	}
@@ -125,7 +131,9 @@ func cached(own string) (cache.Options, error) {
 			&corev1.Pod{}:                   {Label: ours, Transform: trimPod},
 			&corev1.PersistentVolumeClaim{}: {Label: ours},
 			&corev1.ServiceAccount{}:        {Label: ours},
-			&corev1.Namespace{}:             {Label: labels.NewSelector().Add(*organization)},
+			// by name, since our right to them goes by it
+			&rbacv1.RoleBinding{}: {Field: fields.OneTermEqualSelector(metav1.ObjectNameField, organization.MountableBinding)},
+			&corev1.Namespace{}:   {Label: labels.NewSelector().Add(*member)},
 			&coordinationv1.Lease{}: {Namespaces: map[string]cache.Config{
 				own: {LabelSelector: labels.NewSelector().Add(*claim)},
 			}},

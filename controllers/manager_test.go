@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -75,21 +76,23 @@ func manifests(pattern string) []*unstructured.Unstructured {
 
 var _ = Describe("the manager", Ordered, func() {
 	// It runs with the rights that the chart gives it and no other, under the policies that the chart brings.
+	var config *rest.Config
 	BeforeAll(func(ctx SpecContext) {
 		create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "berth-system"}})
-		for _, u := range append(manifests("rbac/manager.yaml"), manifests("policies/*.yaml")...) {
+		for _, u := range append(manifests("rbac/m*.yaml"), manifests("policies/*.yaml")...) {
 			create(ctx, u)
 		}
-		who := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "berth-manager"}}
+		who := []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: "berth-system", Name: "berth-manager"}}
 		name := metav1.ObjectMeta{Name: "berth-manager", Namespace: "berth-system"}
 		create(ctx,
 			&rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: name.Name}, Subjects: who, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name.Name}},
 			&rbacv1.RoleBinding{ObjectMeta: name, Subjects: who, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name.Name}})
-		config, err := env.AddUser("berth-manager")
+		var err error
+		config, err = env.AddUser("system:serviceaccount:berth-system:berth-manager")
 		Expect(err).NotTo(HaveOccurred())
 		running, stop := context.WithCancel(context.Background())
 		mgr, err := controllers.New(running, config, controllers.Options{
-			Namespace: "berth-system", AgentImage: "registry.example/berth:1", MetricsAddress: "0", HealthAddress: "0",
+			Namespace: "berth-system", ServiceAccount: "berth-manager", AgentImage: "registry.example/berth:1", MetricsAddress: "0", HealthAddress: "0",
 			Worker: "manager-0", LeaderElect: true, Aggregation: true, Service: "berth-apiserver", ServicePort: 443,
 			ClusterRole: "berth-aggregated-api", Deployment: "berth-manager",
 		})
@@ -178,6 +181,14 @@ var _ = Describe("the manager", Ordered, func() {
 	})
 
 	It("starts, keeps, stops, restarts and deletes a workspace", theLifeOfAWorkspace)
+
+	It("starts what names a Secret that is open to templates, and not what names another", whatTemplatesMayMount)
+
+	It("can bind itself to nothing more", func(ctx SpecContext) {
+		manager, err := client.New(config, client.Options{Scheme: env.Scheme})
+		Expect(err).NotTo(HaveOccurred())
+		whatTheManagerMayBind(ctx, manager)
+	})
 
 	It("looks again at whom a User concerns", func(ctx SpecContext) {
 		same := func(u *v1alpha1.User) { u.Spec.Subjects = []v1alpha1.Subject{{Kind: "User", Name: "oidc:one"}} }

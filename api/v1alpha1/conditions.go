@@ -33,7 +33,8 @@ const (
 	ReasonNameTaken = "NameTaken"
 	// ReasonIDTaken: an older object holds spec.id; remove the line from the copied manifest and apply it anew.
 	ReasonIDTaken = "IDTaken"
-	// ReasonSubjectTaken: two Users or Groups claim one Kubernetes identity; take it out of one of them.
+	// ReasonSubjectTaken: two Users claim one Kubernetes identity, which is nobody's until then; take it out of one of
+	// them. Groups may share a subject.
 	ReasonSubjectTaken = "SubjectTaken"
 )
 

@@ -36,7 +36,7 @@ type GroupSpec struct {
 	// +kubebuilder:validation:MaxItems=1000
 	Members []ObjectName `json:"members,omitempty"`
 
-	// Subjects are Kubernetes or OIDC groups whose members belong to this group.
+	// Subjects are Kubernetes or OIDC groups whose members belong to this group. Two Groups may list the same one.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64

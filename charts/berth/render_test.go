@@ -82,7 +82,7 @@ func TestRightsAreTheLeast(t *testing.T) {
 				}
 			}
 			core := slices.Contains(rule.APIGroups, "")
-			if r.Namespace == "" && core && slices.ContainsFunc(rule.Resources, func(s string) bool { return strings.HasPrefix(s, "secrets") }) {
+			if r.Namespace == "" && core && r.Name != mountable && slices.ContainsFunc(rule.Resources, func(s string) bool { return strings.HasPrefix(s, "secrets") }) {
 				t.Errorf("%s reaches Secrets of every namespace", r.Name)
 			}
 			if core && slices.ContainsFunc(rule.Resources, func(s string) bool {
@@ -96,7 +96,47 @@ func TestRightsAreTheLeast(t *testing.T) {
 			if slices.Contains(rule.APIGroups, rbacv1.GroupName) && slices.ContainsFunc(rule.Verbs, func(s string) bool { return s == "escalate" || s == "bind" && len(rule.ResourceNames) == 0 }) {
 				t.Errorf("%s can give itself any right: %v", r.Name, rule)
 			}
+			if slices.Contains(rule.Resources, "clusterrolebindings") {
+				t.Errorf("%s makes bindings for every namespace: %v", r.Name, rule)
+			}
 		}
+	}
+}
+
+// mountable is the one role that reads Secrets wherever it is bound, and so is bound by namespace only.
+const mountable = "berth-mountable"
+
+func TestNothingReadsSecretsClusterWide(t *testing.T) {
+	all := objects(t, render(t))
+	binds := map[string][]rbacv1.PolicyRule{}
+	for _, o := range of(all, "ClusterRole") {
+		role := as[rbacv1.ClusterRole](t, o)
+		if role.Name == mountable {
+			want := []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"secrets", "configmaps"}, Verbs: []string{"get"}}}
+			if diff := cmp.Diff(want, role.Rules); diff != "" {
+				t.Errorf("%s holds more than it should: %s", mountable, diff)
+			}
+		}
+		for _, rule := range role.Rules {
+			if slices.Contains(rule.APIGroups, rbacv1.GroupName) && !slices.Equal(rule.Resources, []string{"clusterroles"}) ||
+				slices.Contains(rule.Verbs, "bind") {
+				binds[role.Name] = append(binds[role.Name], rule)
+			}
+		}
+	}
+	for _, o := range slices.Concat(of(all, "ClusterRoleBinding"), of(all, "RoleBinding")) {
+		if b := as[rbacv1.RoleBinding](t, o); b.RoleRef.Name == mountable {
+			t.Errorf("%s %s binds %s: the manager does, where organizations are", o.GetKind(), o.GetName(), mountable)
+		}
+	}
+	// the manager alone binds, that role alone, by a RoleBinding of that name alone
+	want := map[string][]rbacv1.PolicyRule{"berth-manager": {
+		{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"clusterroles"}, ResourceNames: []string{mountable}, Verbs: []string{"bind"}},
+		{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"rolebindings"}, ResourceNames: []string{"berth-manager-mountable"},
+			Verbs: []string{"create", "delete", "get", "list", "patch", "watch"}},
+	}}
+	if diff := cmp.Diff(want, binds); diff != "" {
+		t.Error(diff)
 	}
 }
 

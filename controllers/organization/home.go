@@ -83,7 +83,7 @@ func (r *Reconciler) decide(_ context.Context, s *scope) error {
 	return nil
 }
 
-// apply brings the namespaces and their accounts to what they should be.
+// apply brings the namespaces, their accounts and their bindings to what they should be.
 func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 	home := applycorev1.Namespace(s.org.Name).WithLabels(s.security()).
 		WithLabels(map[string]string{v1alpha1.LabelOrganization: s.org.Name})
@@ -94,7 +94,7 @@ func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 		s.home = &corev1.Namespace{}
 		s.home.Name, s.home.Labels = s.org.Name, home.Labels
 	}
-	if err := r.account(ctx, s, s.org.Name); err != nil {
+	if err := r.furnish(ctx, s, s.org.Name); err != nil {
 		return err
 	}
 	for i := range s.further {
@@ -105,11 +105,19 @@ func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 				return err
 			}
 		}
-		if err := r.account(ctx, s, n.Name); err != nil {
+		if err := r.furnish(ctx, s, n.Name); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// furnish gives a namespace what workspaces need there.
+func (r *Reconciler) furnish(ctx context.Context, s *scope, namespace string) error {
+	if err := r.account(ctx, s, namespace); err != nil {
+		return err
+	}
+	return r.bind(ctx, s, namespace)
 }
 
 // security are the labels by which a namespace holds its pods to the organization's level.
@@ -164,9 +172,13 @@ func (r *Reconciler) soleDefault(ctx context.Context, s *scope) error {
 		Because(v1alpha1.ReasonDefaultTaken)
 }
 
-// release gives the home namespace back: its label goes as far as it is ours, all else stays.
+// release gives the namespaces back: the manager's bindings go from all of them, and the home's label as far as it is
+// ours. All else stays.
 func (r *Reconciler) release(ctx context.Context, s *scope) error {
 	if err := r.observe(ctx, s); err != nil {
+		return err
+	}
+	if err := r.withdraw(ctx, s); err != nil {
 		return err
 	}
 	if s.home != nil && s.home.DeletionTimestamp == nil && s.home.Labels[v1alpha1.LabelOrganization] == s.org.Name {

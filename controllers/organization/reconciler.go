@@ -3,9 +3,11 @@
 // Package organization gives each Organization its home: the namespace of its name, the Pod Security level there and in
 // every further namespace of the organization, and the account that its workspaces run as. It makes the home namespace
 // or adopts one that stands already, and never removes it: when an Organization is deleted its namespace only loses the
-// label by which it belonged to it, and keeps everything else, the Pod Security level included, since pods may run there.
+// label by which it belonged to it and the manager's binding, and keeps everything else, the Pod Security level included,
+// since pods may run there.
 //
-// It makes no namespace for an owner, and grants no rights.
+// It makes no namespace for an owner, and grants nobody rights but the manager itself the one to look which Secrets and
+// ConfigMaps there are open to templates.
 package organization
 
 import (
@@ -14,6 +16,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -40,12 +43,15 @@ const Finalizer = "berth.dev/organization"
 
 // Reconciler keeps Organizations.
 type Reconciler struct {
-	// Client reads from a cache that holds the namespaces with the organization label and the accounts that are ours.
+	// Client reads from a cache that holds the namespaces with the organization label, the accounts that are ours and the
+	// RoleBindings named MountableBinding.
 	client.Client
 	// Live reads namespaces and accounts that the cache does not hold as they are not ours yet.
 	Live client.Reader
 	// Own is Berth's own namespace, which is nobody's home.
 	Own string
+	// Manager is the manager's own ServiceAccount there.
+	Manager string
 	// Events is where people are told.
 	Events events.EventRecorder
 	// Clock tells the time of conditions.
@@ -70,7 +76,8 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.Organization{}, phase.Rematch(mgr.GetClient(), others, index.ID, index.Name, index.Default),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(ofNamespace)).
-		Watches(&corev1.ServiceAccount{}, handler.EnqueueRequestsFromMapFunc(r.ofAccount)).
+		Watches(&corev1.ServiceAccount{}, handler.EnqueueRequestsFromMapFunc(r.standsIn)).
+		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(r.standsIn)).
 		Complete(r)
 }
 
@@ -87,7 +94,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, err
 	}
 	before := s.org.DeepCopy()
-	outcome := phase.Run(ctx, s, r.identity, r.observe, r.decide, r.apply, r.soleDefault)
+	outcome := phase.Run(ctx, s, r.identity, r.observe, r.withdraw, r.decide, r.apply, r.soleDefault)
 	conclude(s, outcome)
 	if _, err := phase.ApplyStatus(ctx, r.Client, before, &s.org); err != nil {
 		return ctrl.Result{}, errors.Join(outcome, err)
@@ -119,8 +126,8 @@ func ofNamespace(_ context.Context, o client.Object) []reconcile.Request {
 	return requests
 }
 
-// ofAccount names the Organization whose namespace an account stands in.
-func (r *Reconciler) ofAccount(ctx context.Context, o client.Object) []reconcile.Request {
+// standsIn names the Organization whose namespace an account or a binding stands in.
+func (r *Reconciler) standsIn(ctx context.Context, o client.Object) []reconcile.Request {
 	var namespace corev1.Namespace
 	if err := r.Get(ctx, client.ObjectKey{Name: o.GetNamespace()}, &namespace); err != nil {
 		return nil // it belongs to no organization, or is gone with all that stood in it

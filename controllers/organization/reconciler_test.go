@@ -30,7 +30,7 @@ type desk struct {
 func sit() *desk {
 	j, said := NewJournal(env.Client), &Events{}
 	return &desk{Journal: j, said: said, Reconciler: &organization.Reconciler{
-		Client: j, Live: env.Client, Own: "berth-system", Events: said, Clock: clock.RealClock{},
+		Client: j, Live: env.Client, Own: "berth-system", Manager: "berth-manager", Events: said, Clock: clock.RealClock{},
 	}}
 }
 

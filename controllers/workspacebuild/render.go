@@ -97,8 +97,8 @@ func (r *Reconciler) mountable(ctx context.Context, s *scope) error {
 		case apierrors.IsNotFound(err):
 			return waitFor(ref, fmt.Sprintf("there is no %s %s in namespace %s", ref.Kind, ref.Name, s.workspace.Namespace))
 		case apierrors.IsForbidden(err):
-			return waitFor(ref, fmt.Sprintf("Berth may not look whether %s %s is open to templates; a Role in namespace %s may let its "+
-				"manager get that one: %s", ref.Kind, ref.Name, s.workspace.Namespace, reasonOf(err)))
+			return waitFor(ref, fmt.Sprintf("Berth may not look whether %s %s is open to templates; the RoleBinding "+
+				"berth-manager-mountable, which it makes in namespace %s, lets it: %s", ref.Kind, ref.Name, s.workspace.Namespace, reasonOf(err)))
 		case err != nil:
 			return err
 		case o.Labels[render.LabelMountable] != "true":
