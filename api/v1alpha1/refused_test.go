@@ -27,7 +27,7 @@ func TestBadManifestsAreRefused(t *testing.T) {
 		manifest string
 		want     []string
 	}{
-		"a duration in days":             {workspace + "autostop: {after: 2 days}}", []string{"spec.autostop.after"}},
+		"a duration in days":             {workspace + "autostop: {after: 2 days}}", []string{"spec.autostop.after: Invalid value", "must be a length of time in h, m and s, such as 8h"}},
 		"a duration that overflows":      {workspace + "autostop: {after: 999999h999999h}}", []string{"spec.autostop.after", "at most 87840h"}},
 		"a schedule with a zone in it":   {workspace + "autostart: {schedule: 'CRON_TZ=UTC 0 0 * * *'}}", []string{"spec.autostart.schedule", "five fields"}},
 		"a schedule that is no schedule": {workspace + "autostart: {schedule: tomorrow}}", []string{"spec.autostart.schedule"}},
@@ -36,13 +36,13 @@ func TestBadManifestsAreRefused(t *testing.T) {
 		"a name of 300 characters": {"kind: Workspace\nmetadata: {name: dev}\nspec: {name: " + strings.Repeat("a", 300) +
 			", owner: {user: ada}, templateRef: {name: plain}}", []string{"spec.name", "32"}},
 		"a name that climbs": {"kind: Workspace\nmetadata: {name: dev}\nspec: {name: ../etc, owner: {user: ada}, templateRef: {name: plain}}",
-			[]string{"spec.name"}},
+			[]string{"spec.name", "letters and digits in parts joined by single hyphens"}},
 		"a name with two hyphens": {"kind: Workspace\nmetadata: {name: dev}\nspec: {name: a--b, owner: {user: ada}, templateRef: {name: plain}}",
-			[]string{"spec.name"}},
+			[]string{"spec.name", "letters and digits in parts joined by single hyphens"}},
 		"an object name with two hyphens, which would be the name": {
 			"kind: Workspace\nmetadata: {name: a--b}\nspec: {owner: {user: ada}, templateRef: {name: plain}}", []string{"metadata.name", "spec.name"}},
 		"an owner in capitals": {"kind: Workspace\nmetadata: {name: dev}\nspec: {owner: {user: Ada}, templateRef: {name: plain}}",
-			[]string{"spec.owner.user"}},
+			[]string{"spec.owner.user", "names are lower case: ada"}},
 		"no owner":                  {"kind: Workspace\nmetadata: {name: dev}\nspec: {templateRef: {name: plain}}", []string{"spec.owner"}},
 		"V 43: another namespace":   {"kind: Workspace\nmetadata: {name: dev}\nspec: {owner: {user: ada}, templateRef: {name: plain, namespace: other}}", []string{"namespace"}},
 		"neither image nor pod":     {"kind: Template\nmetadata: {name: plain}\nspec: {content: {readme: x}}", []string{"spec.content", "exactly one of image and podTemplate"}},

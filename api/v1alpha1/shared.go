@@ -15,8 +15,7 @@ type ID string
 // days: write 168h for a week. At most 87840h (ten years).
 //
 // +kubebuilder:validation:MaxLength=32
-// +kubebuilder:validation:Pattern=`^([0-9]{1,6}(\.[0-9]{1,3})?(h|m|s))+$`
-// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('87840h')",message="must be at most 87840h; the units are h, m and s"
+// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(h|m|s))+$') && duration(self) <= duration('87840h')",message="must be a length of time in h, m and s, such as 8h or 1h30m, of at most 87840h; write 48h for two days"
 type Duration string
 
 // WireName is a name as people type and see it in the API: letters and digits in parts joined by single hyphens, at
@@ -24,14 +23,14 @@ type Duration string
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=32
-// +kubebuilder:validation:Pattern=`^[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*$`
+// +kubebuilder:validation:XValidation:rule="self.matches('^[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*$')",message="must be letters and digits in parts joined by single hyphens, such as my-api"
 type WireName string
 
 // ObjectName is the metadata.name of another object.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=253
-// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",messageExpression="self != self.lowerAscii() ? 'names are lower case: ' + self.lowerAscii() : 'must be lower case letters, digits, hyphens and dots, such as go-dev'"
 type ObjectName string
 
 // Icon is the path or URL of a picture that clients show beside a name.
