@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/cli-utils/pkg/kstatus/status"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
@@ -168,5 +170,40 @@ func TestNoSpecHasAFragileType(t *testing.T) {
 		v1alpha1.TemplateVersionSpec{}, v1alpha1.WorkspaceSpec{}, v1alpha1.WorkspaceBuildSpec{},
 	} {
 		walk(reflect.TypeOf(spec).Name(), reflect.TypeOf(spec))
+	}
+}
+
+// Tools that wait for health must not pass before the manager has seen an object: kstatus calls a new one of any kind in
+// progress.
+func TestANewObjectIsNotYetHealthy(t *testing.T) {
+	ns := namespace(t)
+	spec := v1alpha1.WorkspaceBuildSpec{
+		WorkspaceRef: v1alpha1.UIDReference{Name: "new", UID: "x"}, Number: 1, Transition: v1alpha1.TransitionStart,
+		Reason: v1alpha1.BuildReasonInitiator, Initiator: v1alpha1.Initiator{Name: "ada"},
+	}
+	content := v1alpha1.TemplateContent{Image: "registry.example/base:24.04"}
+	for _, o := range []client.Object{
+		&v1alpha1.Organization{}, &v1alpha1.User{Spec: v1alpha1.UserSpec{Email: "new@example.org"}}, &v1alpha1.Group{},
+		&v1alpha1.Template{Spec: v1alpha1.TemplateSpec{Content: &content}}, &v1alpha1.TemplateVersion{Spec: v1alpha1.TemplateVersionSpec{Content: content}},
+		&v1alpha1.Workspace{Spec: v1alpha1.WorkspaceSpec{Owner: v1alpha1.WorkspaceOwner{User: "ada"}, TemplateRef: v1alpha1.NameReference{Name: "plain"}}},
+		&v1alpha1.WorkspaceBuild{Spec: spec},
+	} {
+		o.SetName("new")
+		if kind := reflect.TypeOf(o).Elem().Name(); !clusterScoped[kind] {
+			o.SetNamespace(ns)
+		}
+		if err := live.Client.Create(t.Context(), o); err != nil {
+			t.Fatalf("%T: %v", o, err)
+		}
+		if err := live.Client.Get(t.Context(), client.ObjectKeyFromObject(o), o); err != nil {
+			t.Fatal(err)
+		}
+		health, err := cluster.Health(o, live.Client.Scheme())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if health != status.InProgressStatus {
+			t.Errorf("a new %T is %s", o, health)
+		}
 	}
 }
