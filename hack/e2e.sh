@@ -25,6 +25,10 @@ trap finish EXIT
 
 hack/up.sh
 eval "$("$run/bin/cluster" env --name "$NAME" --state "$run/cluster")"
+if [ "$(kubectl get nodes -o 'jsonpath={.items[0].metadata.annotations.kwok\.x-k8s\.io/node}')" = fake ]; then
+  echo 'make e2e needs real pods, and this node only simulates them: what it lacks stands above' >&2
+  exit 1
+fi
 # shellcheck disable=SC2086 # ARGS are words
 BERTH_E2E_URL=http://127.0.0.1:$API_PORT BERTH_E2E_OWNER=$run/owner go test -tags e2e -count=1 -timeout 30m ${ARGS:-} ./internal/testing/e2e
 # what the node itself promises: addresses, volumes, names, and that nothing is left behind
