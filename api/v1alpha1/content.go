@@ -115,7 +115,7 @@ type TemplateContent struct {
 
 	// StartTimeout is how long a start may take before it has failed; absent means the template's.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('30s') && duration(self) <= duration('24h')",message="must be between 30s and 24h"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(h|m|s))+$') || (duration(self) >= duration('30s') && duration(self) <= duration('24h'))",message="must be between 30s and 24h"
 	StartTimeout Duration `json:"startTimeout,omitempty"`
 
 	// Readme is Markdown about the version, shown in clients.

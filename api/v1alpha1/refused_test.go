@@ -54,6 +54,7 @@ func TestBadManifestsAreRefused(t *testing.T) {
 		"an app without anything":   {template + "apps: [{name: a}]}}", []string{"apps[0]", "exactly one of port, url and command"}},
 		"a port that is none":       {template + "apps: [{name: a, port: 70000}]}}", []string{"apps[0].port", "65535"}},
 		"a schedule without one":    {template + "scripts: [{name: a, runAt: Schedule, run: x}]}}", []string{"scripts[0]", "schedule belongs to runAt: Schedule"}},
+		"a start that lasts days":   {template + "startTimeout: 2 days}}", []string{"startTimeout", "is invalid: spec.content.startTimeout: Invalid value: \\\"2 days\\\": must be a length of time in h, m and s"}},
 		"a start that never fails":  {template + "startTimeout: 1s}}", []string{"startTimeout", "between 30s and 24h"}},
 		"steps without Progressive": {"kind: Template\nmetadata: {name: plain}\nspec: {rollout: {steps: [{percent: 5}]}}", []string{"strategy: Progressive"}},
 		"everyone by name":          {"kind: Template\nmetadata: {name: plain}\nspec: {access: [{kind: Everyone, name: x, role: Use}]}", []string{"access[0]", "Everyone has no name"}},

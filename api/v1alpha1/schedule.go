@@ -64,7 +64,7 @@ type Lifecycle struct {
 
 	// StartTimeout is how long a start may take before it has failed; absent means 10m.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('30s') && duration(self) <= duration('24h')",message="must be between 30s and 24h"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(h|m|s))+$') || (duration(self) >= duration('30s') && duration(self) <= duration('24h'))",message="must be between 30s and 24h"
 	StartTimeout Duration `json:"startTimeout,omitempty"`
 
 	// AutostartDays are the days on which workspaces may be started by their schedule; absent means all.
