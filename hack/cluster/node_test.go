@@ -259,7 +259,13 @@ func (r *rig) testServices() {
 		r.want("address of "+name, r.inProbe("lookup", name), address)
 	}
 	r.want("kubernetes.default", r.inProbe("lookup", "kubernetes.default"), "10.96.0.1")
-	r.want("the pod through its own Service", r.inProbe("get", "http://site"), "web")
+	r.eventually("the pod through its own Service", func() error { // its rules follow the pod's readiness
+		body, err := r.tryKubectl("", "-n", "probes", "exec", "web", "--", "/probe", "get", "http://site")
+		if err == nil && strings.TrimSpace(body) != "web" {
+			err = fmt.Errorf("it answers %q", body)
+		}
+		return err
+	})
 	r.want("connecting to the API", r.inProbe("dial", "kubernetes.default:443"), "connected")
 	r.eventually("the node port through the forwarder", func() error {
 		response, err := http.Get("http://127.0.0.1:" + testWebPort)

@@ -14,8 +14,8 @@ import (
 
 const apiService = "apiservices.apiregistration.k8s.io/v2.codersdk.berth.dev"
 
-// Ordered and last: these specs take Berth itself away.
-var _ = Describe("Installing and removing Berth", Ordered, func() {
+// installSpecs come last: they take Berth itself away.
+func installSpecs() {
 	pods := func(ctx SpecContext) string {
 		return kubectl(ctx, "get", "pods", "-n", platform, "-l", "app.kubernetes.io/managed-by=berth", "--sort-by=.metadata.name",
 			"-o", `jsonpath={range .items[*]}{.metadata.name}={.metadata.uid}:{.status.containerStatuses[0].restartCount} {end}`)
@@ -65,4 +65,4 @@ var _ = Describe("Installing and removing Berth", Ordered, func() {
 		Consistently(func() string { return pods(ctx) }, 5*time.Second, time.Second).Should(Equal(before))
 		Expect(strings.Fields(kubectl(ctx, "get", "workspaces.berth.dev", "-A", "-o", "name"))).NotTo(BeEmpty(), "the CRDs stay, and what stands in them")
 	}, SpecTimeout(4*time.Minute))
-})
+}

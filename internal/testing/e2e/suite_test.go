@@ -47,6 +47,13 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	owner = login(ctx)
 })
 
+// One ordered container: the specs share the sample workspace, and the last ones take Berth away.
+var _ = Describe("Berth", Ordered, ContinueOnFailure, func() {
+	Context("a workspace from a manifest", workspaceSpecs)
+	Context("deleting a workspace", deletionSpecs)
+	Context("installing and removing", installSpecs)
+})
+
 // run starts a program and gives back what it printed. It fails the spec when the program does.
 func run(ctx context.Context, name string, args ...string) string {
 	GinkgoHelper()
@@ -95,6 +102,15 @@ func ready(ctx context.Context, namespace, name, phase string) {
 		out, _ := try(ctx, "kubectl", "get", "-n", namespace, "pods,pvc,berth", "-o", "wide")
 		return out
 	})
+}
+
+// remove deletes a workspace and then its template of the same name, which is held while the workspace is there.
+func remove(ctx SpecContext, name string) {
+	kubectl(ctx, "delete", "workspaces.berth.dev", name, "-n", platform, "--ignore-not-found", "--timeout=60s")
+	Eventually(func() error {
+		_, err := try(ctx, "kubectl", "delete", "templates.berth.dev", name, "-n", platform, "--ignore-not-found", "--timeout=30s")
+		return err
+	}).Should(Succeed())
 }
 
 // request asks one transition of a workspace by its manifest.
