@@ -134,7 +134,7 @@ var _ = Describe("The aggregated door", Ordered, func() {
 		a := me(ctx, aggregated(config))
 		Expect(a.Status).To(Equal(http.StatusForbidden))
 		Expect(a.Message()).To(Equal(`you are "oidc:Eve@example.org" (groups all, dev), which no User lists in spec.subjects. ` +
-			`A user-admin can run: kubectl berth user link eve --subject oidc:Eve@example.org`))
+			`A user-admin can add {kind: User, name: "oidc:Eve@example.org"} there: kubectl edit users.berth.dev eve`))
 	})
 
 	It("knows a service account, and a person whom another may impersonate", func(ctx SpecContext) {

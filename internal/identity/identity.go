@@ -8,6 +8,7 @@ package identity
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -86,12 +87,13 @@ func (k Kubernetes) unlisted() error {
 	if named := k.named(); len(named) > 0 {
 		groups = " (groups " + strings.Join(named, ", ") + ")"
 	}
-	subject := k.Name
-	if s := k.Subject(); s.Kind == kindServiceAccount {
-		subject = s.Namespace + "/" + s.Name
+	s := k.Subject()
+	entry := fmt.Sprintf("{kind: %s, name: %q}", s.Kind, s.Name)
+	if s.Namespace != "" {
+		entry = fmt.Sprintf("{kind: %s, namespace: %q, name: %q}", s.Kind, s.Namespace, s.Name)
 	}
-	return fault.New(fault.Forbidden, "you are %q%s, which no User lists in spec.subjects. A user-admin can run: "+
-		"kubectl berth user link %s --subject %s", k.Name, groups, k.guess(), plainly(subject))
+	return fault.New(fault.Forbidden, "you are %q%s, which no User lists in spec.subjects. A user-admin can add %s there: "+
+		"kubectl edit users.berth.dev %s", k.Name, groups, entry, k.guess())
 }
 
 // plainly is a name as it stands, or quoted where it holds what a terminal or a shell would not show as it is.

@@ -113,27 +113,27 @@ func TestAStrangerIsToldWhatToDo(t *testing.T) {
 		"a user in groups": {
 			identity: Kubernetes{Name: "oidc:eve", Groups: []string{"dev", "system:authenticated", "all"}},
 			want: `you are "oidc:eve" (groups all, dev), which no User lists in spec.subjects. ` +
-				`A user-admin can run: kubectl berth user link eve --subject oidc:eve`,
+				`A user-admin can add {kind: User, name: "oidc:eve"} there: kubectl edit users.berth.dev eve`,
 		},
 		"an address": {
 			identity: Kubernetes{Name: "Eve.Smith@example.org"},
 			want: `you are "Eve.Smith@example.org", which no User lists in spec.subjects. ` +
-				`A user-admin can run: kubectl berth user link evesmith --subject Eve.Smith@example.org`,
+				`A user-admin can add {kind: User, name: "Eve.Smith@example.org"} there: kubectl edit users.berth.dev evesmith`,
 		},
 		"a service account": {
 			identity: Kubernetes{Name: "system:serviceaccount:ci:bot", Groups: []string{"system:serviceaccounts", "system:serviceaccounts:ci", "system:authenticated"}},
 			want: `you are "system:serviceaccount:ci:bot", which no User lists in spec.subjects. ` +
-				`A user-admin can run: kubectl berth user link bot --subject ci/bot`,
+				`A user-admin can add {kind: ServiceAccount, namespace: "ci", name: "bot"} there: kubectl edit users.berth.dev bot`,
 		},
 		"one of many groups": {
 			identity: Kubernetes{Name: "x", Groups: []string{"f", "e", "d", "c", "b", "a"}},
 			want: `you are "x" (groups a, b, c, d, e, …), which no User lists in spec.subjects. ` +
-				`A user-admin can run: kubectl berth user link x --subject x`,
+				`A user-admin can add {kind: User, name: "x"} there: kubectl edit users.berth.dev x`,
 		},
 		"a name of signs": {
 			identity: Kubernetes{Name: "%\n%"},
 			want: `you are "%\n%", which no User lists in spec.subjects. ` +
-				`A user-admin can run: kubectl berth user link NAME --subject "%\n%"`,
+				`A user-admin can add {kind: User, name: "%\n%"} there: kubectl edit users.berth.dev NAME`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
