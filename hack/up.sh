@@ -114,11 +114,15 @@ if [ "${SAMPLES:-all}" != none ] || [ -n "$(kubectl get organizations.berth.dev 
   "$run/bin/owner" make "$url" "$login"
 fi
 
+api=$url/api/v2
+if [ "$cluster" = current ]; then # the forward above ends with this script
+  api="$api, while this runs: kubectl port-forward -n $namespace service/berth-apiserver $api_port:80"
+fi
 cat <<TXT
 total $((SECONDS - began)) s
 
   export KUBECONFIG=${KUBECONFIG:-$HOME/.kube/config} PATH=${PATH%%:*}:\$PATH
-  API    $url/api/v2
+  API    $api
   owner  $([ -f "$login" ] && sed -n '1{s/$/, password /;h;d};2{H;x;s/\n//;p}' "$login" || echo 'made earlier, or POST $url/api/v2/users/first makes one')
   ada and grace come by their Kubernetes identity: kubectl --as oidc:ada …
 
