@@ -52,7 +52,7 @@ lint: ## go vet, gofmt and staticcheck over every module
 	@bad=$$(git ls-files '*.go' | xargs gofmt -l); test -z "$$bad" || { printf 'not gofmt-ed:\n%s\n' "$$bad" >&2; exit 1; }
 	go vet ./...
 	$(TOOL) staticcheck ./...
-	@for m in $(MODULES); do echo "go vet in $$m"; go vet -C $$m ./...; done
+	@for m in $(MODULES); do echo "go vet and staticcheck in $$m"; go vet -C $$m ./...; (cd $$m && $(TOOL) staticcheck ./...); done
 
 .PHONY: routes
 routes: ## List every route: method, path, tag, door, action, file:line
