@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
@@ -29,6 +30,41 @@ func outcomes() map[string]error {
 		"wait":    phase.Wait(time.Minute, v1alpha1.ReasonProgressing, "later"),
 		"fault":   fmt.Errorf("wrapped: %w", fault.On("spec.x", "wrong").Because(v1alpha1.ReasonInvalid)),
 		"error":   errors.New("no answer"),
+	}
+}
+
+// An event for each step of a start would outlive the start by an hour; trouble and success are said each time.
+func TestAnnounce(t *testing.T) {
+	wait := func(reason, message string) error { return phase.Wait(0, reason, "%s", message) }
+	for name, test := range map[string]struct {
+		before, after error
+		was, is       phase.Ready
+		want          bool
+	}{
+		"the first":                {after: wait("Starting", "it is being started"), want: true},
+		"nothing new":              {before: wait("Starting", "a"), after: wait("Starting", "a")},
+		"a step":                   {before: wait("Starting", "a"), after: wait("Starting", "b")},
+		"another reason":           {before: wait("Starting", "a"), after: wait("ClaimPending", "a"), want: true},
+		"success":                  {before: wait("Starting", "a"), is: ready, want: true},
+		"another success":          {was: phase.Ready{Reason: ready.Reason, Message: "version a"}, is: ready, want: true},
+		"trouble in other words":   {before: wait("ImagePull", "a"), after: wait("ImagePull", "b"), want: true},
+		"a fault in other words":   {before: fault.On("spec.x", "a").Because("Invalid"), after: fault.On("spec.x", "b").Because("Invalid"), want: true},
+		"the same trouble":         {before: wait("ImagePull", "a"), after: wait("ImagePull", "a")},
+		"the same fault once more": {before: fault.On("spec.x", "a").Because("Invalid"), after: fault.On("spec.x", "a").Because("Invalid")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+			before, after := &v1alpha1.Workspace{}, &v1alpha1.Workspace{}
+			if test.before != nil || test.was.Reason != "" {
+				before.Status.Conditions = phase.Conclude(nil, 1, test.before, test.was, now)
+			}
+			after.Status.Conditions = phase.Conclude(before.Status.Conditions, 1, test.after, test.is, now.Add(time.Second))
+			recorder := events.NewFakeRecorder(2)
+			phase.Announce(recorder, before, after)
+			if said := len(recorder.Events) == 1; said != test.want {
+				t.Errorf("said %v, want %v: %+v", said, test.want, after.Status.Conditions)
+			}
+		})
 	}
 }
 

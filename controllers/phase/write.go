@@ -121,16 +121,21 @@ func Older(a, b metav1.Object) bool {
 const maxNote = 1024
 
 // Announce says as an event what the pass changed in the Ready condition: one event a reason, none when nothing new is
-// to be said. Call it after the status was written, so that a pass that is tried again does not say it twice.
+// to be said. What goes its way under one reason is said once, however its message moves on: a start passes many steps,
+// and events outlive them by an hour. Call it after the status was written, so that a pass that is tried again does not say it twice.
 func Announce(recorder events.EventRecorder, before, after v1alpha1.Object) {
 	was := meta.FindStatusCondition(before.GetConditions(), v1alpha1.ConditionReady)
 	is := meta.FindStatusCondition(after.GetConditions(), v1alpha1.ConditionReady)
-	if is == nil || was != nil && was.Reason == is.Reason && was.Message == is.Message {
+	if is == nil {
 		return
 	}
 	kind := corev1.EventTypeNormal
 	if meta.IsStatusConditionTrue(after.GetConditions(), v1alpha1.ConditionStalled) || Troubles[is.Reason] {
 		kind = corev1.EventTypeWarning
+	}
+	steps := is.Status != metav1.ConditionTrue && kind == corev1.EventTypeNormal
+	if was != nil && was.Reason == is.Reason && (was.Message == is.Message || steps) {
+		return
 	}
 	recorder.Eventf(after, nil, kind, is.Reason, "Reconcile", "%s", Shorten(is.Message, maxNote))
 }

@@ -5,6 +5,7 @@ package template
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 
@@ -148,11 +149,11 @@ func (s *scope) known() string {
 	if len(s.versions) == 0 {
 		return "; it has none yet"
 	}
-	text := "; its newest are"
+	var names []string
 	for i := range s.versions[:min(len(s.versions), 5)] {
-		text += " " + s.versions[i].Name
+		names = append(names, s.versions[i].Name)
 	}
-	return text
+	return "; its newest are " + strings.Join(names, ", ")
 }
 
 func promotable(v *version) bool { return v != nil && !v.Spec.Archived && checked(v) }

@@ -131,6 +131,14 @@ func TestOf(t *testing.T) {
 			pod:  pod(container("main", false, waiting("CreateContainerConfigError", `couldn't find key password in Secret platform/db`), none)),
 			want: want{Reason: "ContainerConfig", Message: "container main can't be made: couldn't find key password in Secret platform/db"},
 		},
+		"a container that never ran, at a try": {
+			pod:  pod(container("main", false, waiting("RunContainerError", `exec: "/no/such": no such file`), none)),
+			want: want{Reason: "ContainerConfig", Message: `container main can't be made: exec: "/no/such": no such file`},
+		},
+		"the same between two tries": {
+			pod:  pod(container("main", false, waiting("CrashLoopBackOff", "back-off 20s"), ended(128, "StartError", `exec: "/no/such": no such file`))),
+			want: want{Reason: "ContainerConfig", Message: `container main can't be made: exec: "/no/such": no such file`},
+		},
 		"a container that ends again and again": {
 			pod: pod(container("main", true, runningFor(time.Hour), none),
 				container("db", false, waiting("CrashLoopBackOff", "back-off 20s"), ended(7, "Error", "starting\n\x1b[31minitdb: directory not empty\x1b[0m\n"))),

@@ -95,7 +95,7 @@ func containerTrouble(pod *corev1.Pod, c corev1.ContainerStatus, source Source, 
 			"SignatureValidationFailed":
 			return v1alpha1.ReasonImagePull, pullTrouble(pod, c, w, source)
 		case "CreateContainerConfigError", "CreateContainerError", "RunContainerError":
-			return v1alpha1.ReasonContainerConfig, fmt.Sprintf("container %s can't be made: %s", c.Name, clean(w.Message, maxText))
+			return cantBeMade(c.Name, w.Message)
 		}
 	}
 	ended := c.State.Terminated
@@ -105,6 +105,9 @@ func containerTrouble(pod *corev1.Pod, c corev1.ContainerStatus, source Source, 
 	switch {
 	case ended == nil || c.State.Terminated != nil && ended.ExitCode == 0:
 		return "", "" // it never ended, or it is an init container that is done
+	case ended.Reason == "StartError" || ended.Reason == "ContainerCannotRun":
+		// It never ran: while the kubelet waits to try again, the reason stays what it was when it tried.
+		return cantBeMade(c.Name, ended.Message)
 	case ended.Reason == "OOMKilled":
 		return v1alpha1.ReasonOutOfMemory, fmt.Sprintf("container %s used more memory than its limit%s and was ended; raise the limit",
 			c.Name, memoryLimit(pod, c.Name))
@@ -114,6 +117,10 @@ func containerTrouble(pod *corev1.Pod, c corev1.ContainerStatus, source Source, 
 		message += fmt.Sprintf(", last line: %q", line)
 	}
 	return v1alpha1.ReasonCrashLoop, message + fmt.Sprintf(". See kubectl logs %s -c %s --previous -n %s", pod.Name, c.Name, pod.Namespace)
+}
+
+func cantBeMade(container, why string) (reason, message string) {
+	return v1alpha1.ReasonContainerConfig, fmt.Sprintf("container %s can't be made: %s", container, clean(why, maxText))
 }
 
 func memoryLimit(pod *corev1.Pod, container string) string {
