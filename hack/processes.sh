@@ -11,7 +11,10 @@ stop() {
   for file in "$dir"/*.pid; do
     [ -f "$file" ] || continue
     pid=$(cat "$file") program=$(basename "$file" .pid)
-    if [ "$(basename "$(readlink "/proc/$pid/exe" 2>/dev/null)")" = "$program" ]; then kill "$pid"; fi
+    if [ "$(basename "$(readlink "/proc/$pid/exe" 2>/dev/null)")" = "$program" ]; then
+      kill "$pid"
+      timeout 30 tail --pid="$pid" -f /dev/null # its successor wants the same ports and log
+    fi
     rm -f "$file"
   done
 }
@@ -28,8 +31,10 @@ start)
   make --no-print-directory build
   mkdir -p "$dir"
   stop
-  run berth-manager --namespace "$2" --agent-image "$3" --metrics-bind-address 0 --health-probe-bind-address 0
-  run berth-apiserver --namespace "$2" --http-port "$4" --secure-port 0 --metrics-port 0 --access-url "http://127.0.0.1:$4"
+  run berth-manager --kubeconfig "$KUBECONFIG" --namespace "$2" --agent-image "$3" --aggregation=false \
+    --metrics-bind-address 0 --health-probe-bind-address 0
+  run berth-apiserver --kubeconfig "$KUBECONFIG" --namespace "$2" --access-url "http://127.0.0.1:$4" \
+    --bind-address 127.0.0.1 --http-port "$4" --secure-port 0 --metrics-port 0
   ;;
 stop) stop ;;
 *) echo 'usage: processes.sh start NAMESPACE IMAGE API_PORT | processes.sh stop' >&2; exit 2 ;;

@@ -4,7 +4,7 @@
 #   CLUSTER=current IMAGES=<repository>   use the cluster of KUBECONFIG; the images are pushed there
 #   NAME, RUN_DIR, PORT, API_PORT         another local cluster beside the first: its name, folder and host ports
 #   SAMPLES=none                          install Berth and nothing else
-#   CHART_ARGS                            further arguments for helm
+#   CHART_ARGS, CLUSTER_ARGS              further arguments for helm, and for the local cluster, such as --simulated
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -32,7 +32,8 @@ cluster() { "$run/bin/cluster" "$@"; }
 simulated=false
 case $cluster in
 local)
-  cluster up --name "$name" --state "$state" --port "$port" --forward "127.0.0.1:$api_port=30080"
+  # shellcheck disable=SC2086 # CLUSTER_ARGS are words
+  cluster up --name "$name" --state "$state" --port "$port" --forward "127.0.0.1:$api_port=30080" ${CLUSTER_ARGS:-}
   eval "$(cluster env --name "$name" --state "$state")"
   [ "$(kubectl get nodes -o 'jsonpath={.items[0].metadata.annotations.kwok\.x-k8s\.io/node}')" != fake ] || simulated=true
   step=$SECONDS
