@@ -4,7 +4,7 @@
 #   ARGS      further arguments for go test, such as -ginkgo.focus
 set -euo pipefail
 cd "$(dirname "$0")/.."
-export NAME=berth-e2e RUN_DIR=.run/e2e PORT=16543 API_PORT=8180
+export NAME=berth-e2e RUN_DIR=.run-e2e PORT=16543 API_PORT=8180
 run=$PWD/$RUN_DIR
 
 if [ "$(id -u)" != 0 ] || [ "$(uname -s)" != Linux ]; then
