@@ -28,6 +28,11 @@ func checkSafe(t *testing.T, w *render.Workload) {
 	if found := pspolicy.AggregateCheckResults(evaluator.EvaluatePod(restricted, &metav1.ObjectMeta{}, &w.Pod.Spec)); !found.Allowed {
 		t.Errorf("Pod Security restricted refuses it: %s", found.ForbiddenDetail())
 	}
+	for _, c := range everyContainer(&w.Pod.Spec) {
+		if c.TerminationMessagePolicy != corev1.TerminationMessageFallbackToLogsOnError {
+			t.Errorf("container %s keeps its last words to itself: %s", c.Name, c.TerminationMessagePolicy)
+		}
+	}
 }
 
 func everyContainer(pod *corev1.PodSpec) []corev1.Container {

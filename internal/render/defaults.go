@@ -208,4 +208,8 @@ func hardenContainer(container *corev1.Container) {
 	if s.RunAsUser != nil && *s.RunAsUser == 0 && s.RunAsNonRoot == nil {
 		s.RunAsNonRoot = new(false)
 	}
+	if container.TerminationMessagePolicy == "" {
+		// so that a crash shows its last words in the workspace's condition, without a right to read logs
+		container.TerminationMessagePolicy = corev1.TerminationMessageFallbackToLogsOnError
+	}
 }

@@ -94,13 +94,13 @@ func workspaceSpecs() {
 		}).Should(And(HavePrefix("Unschedulable "), ContainSubstring("cpu")))
 	})
 
-	It("says what a crash loop exits with", func(ctx SpecContext) {
+	It("says what a crash loop exits with, and its last words", func(ctx SpecContext) {
 		DeferCleanup(remove, "crash")
-		apply(ctx, `{apiVersion: berth.dev/v1alpha1, kind: Template, metadata: {name: crash, namespace: platform}, spec: {lifecycle: {keepDeletedFor: 0s}, content: {podTemplate: {spec: {containers: [{name: main, image: "registry.example/base:24.04"}, {name: db, image: "registry.example/base:24.04", command: [bash, -c, "exit 7"]}]}}}}}`)
+		apply(ctx, `{apiVersion: berth.dev/v1alpha1, kind: Template, metadata: {name: crash, namespace: platform}, spec: {lifecycle: {keepDeletedFor: 0s}, content: {podTemplate: {spec: {containers: [{name: main, image: "registry.example/base:24.04"}, {name: db, image: "registry.example/base:24.04", command: [bash, -c, "echo the disk is full >&2; exit 7"]}]}}}}}`)
 		apply(ctx, `{apiVersion: berth.dev/v1alpha1, kind: Workspace, metadata: {name: crash, namespace: platform}, spec: {owner: {user: ada}, templateRef: {name: crash}}}`)
 		Eventually(func() string {
 			return field(ctx, platform, "workspaces.berth.dev/crash", `.status.conditions[?(@.type=="Ready")].reason} {.status.conditions[?(@.type=="Ready")].message`)
-		}).Should(And(HavePrefix("CrashLoop "), ContainSubstring("db"), ContainSubstring("7")))
+		}).Should(And(HavePrefix("CrashLoop "), ContainSubstring("container db"), ContainSubstring("exit code 7"), ContainSubstring("the disk is full")))
 	})
 }
 
