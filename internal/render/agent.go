@@ -158,6 +158,8 @@ func (a *assembly) seedHome() {
 			VolumeMounts:    []corev1.VolumeMount{{Name: agentVolume, MountPath: agentDirectory, ReadOnly: true}, claim},
 			Resources:       ownShare(c.Resources),
 			SecurityContext: c.SecurityContext.DeepCopy(),
+
+			TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 		})
 		return
 	}
