@@ -53,6 +53,7 @@ eval "$(apt-config shell apt_proxy Acquire::http::Proxy)"
 http_proxy=${http_proxy:-${apt_proxy:-}} debootstrap --variant=minbase --include=git,make,ca-certificates,gcc,libc6-dev \
   "$suite" "$root" "$mirror" >"$root.log" 2>&1 || { tail -n 20 "$root.log" >&2; rm -f "$root.log"; fail 'debootstrap failed'; }
 rm -f "$root.log"
+chmod 755 "$root" # it becomes /, which everybody may pass on every machine
 say "a clean Debian $suite in $root"
 
 # what makes this machine reach its packages, but no package and no cache
