@@ -81,14 +81,14 @@ for name in GOPROXY GONOPROXY GOPRIVATE GOSUMDB GONOSUMDB GOFLAGS GOTOOLCHAIN; d
   environment+=("$name=$(go env "$name")")
 done
 
-git clone --quiet --no-local "file://$repository" "$root/root/berth"
-git -C "$root/root/berth" log -1 --format='== fresh clone of %h %s'
+git clone --quiet --no-local "file://$repository" "$root/src/berth"
+git -C "$root/src/berth" log -1 --format='== fresh clone of %h %s'
 
 mount -t proc proc "$root/proc"
 mount --rbind --make-rslave /sys "$root/sys"
 mount --rbind --make-rslave /dev "$root/dev"
 
-inside() { env -i "${environment[@]}" chroot "$root" bash -euo pipefail -c "cd ~/berth && $1"; }
+inside() { env -i "${environment[@]}" chroot "$root" bash -euo pipefail -c "cd /src/berth && $1"; }
 steps=${FRESH_STEPS:-'make test
 make build
 go run -C hack/cluster . build
