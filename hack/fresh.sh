@@ -50,9 +50,10 @@ suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
 mirror=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' | awk -v suite="$suite" '$1 == suite {print $2; exit}')
 [ -n "$mirror" ] || fail "apt has no package source for $suite"
 eval "$(apt-config shell apt_proxy Acquire::http::Proxy)"
+log=$(mktemp)
 http_proxy=${http_proxy:-${apt_proxy:-}} debootstrap --variant=minbase --include=git,make,ca-certificates,gcc,libc6-dev \
-  "$suite" "$root" "$mirror" >"$root.log" 2>&1 || { tail -n 20 "$root.log" >&2; rm -f "$root.log"; fail 'debootstrap failed'; }
-rm -f "$root.log"
+  "$suite" "$root" "$mirror" >"$log" 2>&1 || { tail -n 20 "$log" >&2; rm -f "$log"; fail 'debootstrap failed'; }
+rm -f "$log"
 chmod 755 "$root" # it becomes /, which everybody may pass on every machine
 say "a clean Debian $suite in $root"
 
