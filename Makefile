@@ -65,12 +65,13 @@ images: ## Build the Berth image and a workspace image without a daemon
 ##@ Test
 
 .PHONY: assets
-assets: ## Compile etcd and kube-apiserver for the tests, when they are absent
+assets: ## Compile etcd, kube-apiserver, kubectl and helm for the tests, when they are absent
 	@go run -C hack/cluster . assets >/dev/null
 
-# four packages at once: those with a control plane mostly wait for it
+# four packages at once: those with a control plane mostly wait for it; the binaries first, since no test should spend its
+# time on compiling what it starts
 .PHONY: test
-test: assets ## Unit tests, and tests against a real kube-apiserver and etcd, with the race detector
+test: assets build ## Unit tests, and tests against a real kube-apiserver and etcd, with the race detector
 	KUBEBUILDER_ASSETS=$$(go run -C hack/cluster . assets) go test -race -p 4 -timeout 20m $(ARGS) $(TEST)
 	@if [ '$(TEST)' = ./... ]; then for m in $(MODULES); do echo "tests in $$m"; go test -C $$m -race $(ARGS) ./...; done; fi
 

@@ -14,7 +14,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -37,33 +36,17 @@ const chart = "."
 // kubeVersion is what charts are rendered for where no cluster is asked.
 const kubeVersion = "1.37.2"
 
-// helm is the program: HELM names it, else it is that of the PATH, else the local cluster's, which is compiled when it is
-// absent.
-var helm = sync.OnceValues(func() (string, error) {
+// helm is the program: HELM names it, else it is the one beside the control plane's programs.
+func helm() (string, error) {
 	if named := os.Getenv("HELM"); named != "" {
 		return named, nil
 	}
-	if found, err := exec.LookPath("helm"); err == nil {
-		return found, nil
+	assets := os.Getenv(cluster.AssetsVariable)
+	if assets == "" {
+		return "", errors.New("neither HELM nor " + cluster.AssetsVariable + " is set; run the tests by `make test`")
 	}
-	build := exec.Command("go", "run", "-C", filepath.Join(cluster.Root(), "hack", "cluster"), ".", "build", "helm")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("no helm on the PATH, and compiling it failed: %w\n%s", err, out)
-	}
-	cache := os.Getenv("BERTH_CACHE")
-	if cache == "" {
-		user, err := os.UserCacheDir()
-		if err != nil {
-			return "", err
-		}
-		cache = filepath.Join(user, "berth")
-	}
-	found, err := filepath.Glob(filepath.Join(cache, "bin", "helm-*", "helm"))
-	if err != nil || len(found) == 0 {
-		return "", errors.Join(err, fmt.Errorf("no helm below %s after compiling it", cache))
-	}
-	return found[len(found)-1], nil
-})
+	return filepath.Join(assets, "helm"), nil
+}
 
 // run starts helm with a home of its own and gives back what it printed.
 func run(ctx context.Context, t testing.TB, args ...string) (string, error) {

@@ -29,7 +29,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{name: "build", args: "[NAME…]", help: "compile what the cluster needs, or the programs named, into the cache", run: runBuild},
-		{name: "assets", help: "compile etcd, kube-apiserver and kubectl and print their folder, for KUBEBUILDER_ASSETS", run: runAssets},
+		{name: "assets", help: "compile etcd, kube-apiserver, kubectl and helm and print their folder, for KUBEBUILDER_ASSETS", run: runAssets},
 		{name: "up", args: "[flags]", help: "start the cluster, or what is missing of it, and wait until it is of use", run: runUp},
 		{name: "down", args: "[--keep]", help: "take the cluster away, with its data unless --keep is given", run: runDown},
 		{name: "status", help: "show what runs and whether it works", run: runStatus},

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -26,6 +27,9 @@ import (
 
 // AssetsVariable names the environment variable that holds the folder of etcd and kube-apiserver; `make test` sets it.
 const AssetsVariable = "KUBEBUILDER_ASSETS"
+
+// startTimeout is how long the control plane may take to start, and to stop.
+const startTimeout = 2 * time.Minute
 
 // Cluster is a running control plane.
 type Cluster struct {
@@ -54,6 +58,8 @@ func Start(configure ...func(*envtest.Environment)) (*Cluster, error) {
 		CRDDirectoryPaths:     []string{filepath.Join(Root(), "config", "crd")},
 		ErrorIfCRDPathMissing: true,
 		Scheme:                s,
+		// envtest's own 20 s are too few where something else is being compiled
+		ControlPlaneStartTimeout: startTimeout, ControlPlaneStopTimeout: startTimeout,
 	}
 	for _, f := range configure {
 		f(environment)

@@ -47,7 +47,7 @@ type Program struct {
 type Set string
 
 const (
-	// Assets is what a test control plane needs (KUBEBUILDER_ASSETS).
+	// Assets is what a test control plane needs (KUBEBUILDER_ASSETS), and the clients that tests use on it.
 	Assets Set = "assets"
 	// Simulated is what a cluster without real pods needs.
 	Simulated Set = "simulated"
@@ -58,7 +58,7 @@ const (
 // Programs lists what a set holds, in the order in which it is best built.
 func (s Set) Programs() ([]Program, error) {
 	names := map[Set][]string{
-		Assets: {"etcd", "kube-apiserver", "kubectl"},
+		Assets: {"etcd", "kube-apiserver", "kubectl", "helm"},
 		Simulated: {"etcd", "kube-apiserver", "kubectl", "kube-controller-manager", "kube-scheduler",
 			"helm", "local-path-provisioner", "kwok", "kwok-stages.yaml"},
 		Node: {"etcd", "kube-apiserver", "kubectl", "kube-controller-manager", "kube-scheduler", "kubelet",
