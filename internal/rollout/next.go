@@ -24,13 +24,21 @@ type Asked struct {
 	In func(group string) bool
 }
 
+// The fields of a workspace that choose a version: the one that names it, the one that keeps the last build's, and the one
+// that leaves it to the template's rollout.
+const (
+	ByVersionRef  = "spec.versionRef.name"
+	ByUpdates     = "spec.updates"
+	ByTemplateRef = "spec.templateRef.name"
+)
+
 // Choice is a version, and why it is that one.
 type Choice struct {
 	// Name is the TemplateVersion's metadata.name.
 	Name v1alpha1.ObjectName
 	// UID is its uid; empty where a person named it, who knows no uid.
 	UID types.UID
-	// Path is the field that chose it.
+	// Path is the field that chose it: ByVersionRef, ByUpdates or ByTemplateRef.
 	Path string
 }
 
@@ -41,17 +49,17 @@ type Choice struct {
 func Next(a Asked) (Choice, bool) {
 	if w := a.Workspace; !a.Template.Spec.RequireActiveVersion {
 		if pinned := w.Spec.VersionRef; pinned != nil {
-			return Choice{Name: pinned.Name, Path: "spec.versionRef.name"}, true
+			return Choice{Name: pinned.Name, Path: ByVersionRef}, true
 		}
 		if w.Spec.Updates == v1alpha1.UpdatesManual && a.Last != nil {
-			return Choice{Name: a.Last.Name, UID: a.Last.UID, Path: "spec.updates"}, true
+			return Choice{Name: a.Last.Name, UID: a.Last.UID, Path: ByUpdates}, true
 		}
 	}
 	due := Due(a.Template, string(a.Workspace.Spec.Owner.User), a.Workspace.WireName(), a.In)
 	if due == nil {
 		return Choice{}, false
 	}
-	return Choice{Name: due.Name, UID: due.UID, Path: "spec.templateRef.name"}, true
+	return Choice{Name: due.Name, UID: due.UID, Path: ByTemplateRef}, true
 }
 
 // Due is the version that the rollout has for a workspace of that owner and name: the one that is coming out, where a
