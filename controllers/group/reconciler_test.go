@@ -58,7 +58,6 @@ var _ = Describe("a Group", func() {
 		Expect(g).To(And(BeReady(), HaveCondition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonMemberMissing)))
 		Expect(Message(g, v1alpha1.ConditionReady)).To(HaveSuffix(": nobody, " + org + "eve"))
 		Expect(g.Status.Members).To(BeEquivalentTo(1))
-		Expect(Message(g, v1alpha1.ConditionPolicyMet)).To(ContainSubstring("spec.quota"))
 
 		g.Spec.Members = g.Spec.Members[:1]
 		Expect(env.Client.Update(ctx, g)).To(Succeed())

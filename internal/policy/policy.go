@@ -5,8 +5,8 @@
 // for an early refusal, the manager for every start by whatever door, so both refuse the same in the same words. It reads
 // nothing: whoever asks brings the objects.
 //
-// What it does not decide: what the caller of an API may see or do (internal/authz at each route), and whether the
-// cluster has room. Quotas are not enforced yet.
+// What it does not decide: what the caller of an API may see or do (internal/authz at each route), whether the
+// cluster has room, and quotas (internal/quota), which are judged as a start is accepted.
 package policy
 
 import (
