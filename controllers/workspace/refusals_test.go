@@ -64,7 +64,7 @@ var _ = Describe("A workspace that can't run", func() {
 			}),
 		Entry("for a parameter is above its maximum", func(_ *world, ws *v1alpha1.Workspace) {
 			ws.Spec.Parameters = map[string]v1alpha1.Value{"cpu": v1alpha1.ValueOf(16)}
-		}, v1alpha1.ReasonParameterRefused, []string{"spec.parameters.cpu", "16", "8"},
+		}, v1alpha1.ReasonParameterRefused, []string{"spec.parameters.cpu: 16 is above 8, the maximum in go-dev-1"},
 			func(ctx SpecContext, _ *world, ws *v1alpha1.Workspace) {
 				edit(ctx, ws, `{"spec":{"parameters":{"cpu":4}}}`)
 			}),
