@@ -63,7 +63,8 @@ func Members(ctx context.Context, c client.Reader, g *v1alpha1.Group) (map[strin
 	return members, nil
 }
 
-// QuotaOf gathers what limits a User's workspaces in an Organization, whatever their template.
+// QuotaOf gathers what limits a User's workspaces in an Organization, whatever their template. Who else is in the groups
+// is left out: see CapMembers.
 func QuotaOf(ctx context.Context, c client.Reader, u *v1alpha1.User, o *v1alpha1.Organization) (quota.Rules, error) {
 	rules := quota.Rules{Owner: u.Name}
 	if o.Spec.Everyone != nil {
@@ -84,14 +85,26 @@ func QuotaOf(ctx context.Context, c client.Reader, u *v1alpha1.User, o *v1alpha1
 		if g.Spec.Quota == nil {
 			continue
 		}
-		group := quota.Group{Name: g.Name, Quota: g.Spec.Quota}
-		if g.Spec.Quota.Running != nil || g.Spec.Quota.Kept != nil {
-			if group.Members, err = Members(ctx, c, &g); err != nil {
-				return quota.Rules{}, err
-			}
-		}
-		rules.Groups = append(rules.Groups, group)
+		rules.Groups = append(rules.Groups, quota.Group{Name: g.Name, Quota: g.Spec.Quota})
 	}
 	slices.SortFunc(rules.Groups, func(a, b quota.Group) int { return strings.Compare(a.Name, b.Name) })
 	return rules, nil
+}
+
+// CapMembers fills in the members of those groups that cap them together.
+func CapMembers(ctx context.Context, c client.Reader, rules *quota.Rules, o *v1alpha1.Organization) error {
+	for i := range rules.Groups {
+		if q := rules.Groups[i].Quota; q.Running == nil && q.Kept == nil {
+			continue
+		}
+		var g v1alpha1.Group
+		err := c.Get(ctx, client.ObjectKey{Namespace: o.Name, Name: rules.Groups[i].Name}, &g)
+		if client.IgnoreNotFound(err) != nil {
+			return err
+		}
+		if rules.Groups[i].Members, err = Members(ctx, c, &g); err != nil {
+			return err
+		}
+	}
+	return nil
 }

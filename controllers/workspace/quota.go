@@ -58,6 +58,9 @@ func (r *Reconciler) demand(ctx context.Context, s *scope, spec *v1alpha1.Worksp
 	if err != nil {
 		return nil, err
 	}
+	if err := phase.CapMembers(ctx, r, &rules, s.organization); err != nil {
+		return nil, err
+	}
 	rules.Template, rules.Limits = s.template.Name, s.template.Spec.Limits
 	d := &demand{rules: rules, scope: rules.Scope(), after: quota.Of(&s.workspace), namespaces: map[string]bool{}}
 	if d.scope == quota.Nothing {

@@ -11,7 +11,9 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -139,6 +141,20 @@ var _ = Describe("A quota", func() {
 			w.run(ctx, second)
 			Expect(second).To(BeReady(), name)
 		}
+	})
+
+	It("of the cluster's own is shown as the cluster says it", func(ctx SpecContext) {
+		w := found(ctx, env.Client)
+		none := corev1.ResourceList{corev1.ResourcePods: resource.MustParse("0")}
+		q := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: w.org, Name: "compute"}, Spec: corev1.ResourceQuotaSpec{Hard: none}}
+		create(ctx, q)
+		q.Status = corev1.ResourceQuotaStatus{Hard: none, Used: none}
+		Expect(env.Client.Status().Update(ctx, q)).To(Succeed())
+		ws := w.workspace(ctx, "api")
+		Eventually(func() string { // the kube-apiserver takes the quota up a moment after it was written
+			w.settle(ctx, ws)
+			return Message(ws, v1alpha1.ConditionReady)
+		}).WithContext(ctx).WithTimeout(20 * time.Second).Should(ContainSubstring("exceeded quota: compute, requested: pods=1, used: pods=0, limited: pods=0"))
 	})
 
 	It("costs a start nothing that falls under none", func(ctx SpecContext) {

@@ -83,17 +83,21 @@ func (r *Reconciler) ofTemplate(ctx context.Context, o client.Object) []reconcil
 	return requests
 }
 
-// ofGroup names the workspaces of a group's organization: who is in it decides which version they get while one comes
-// out, and what they may use.
+// ofGroup names the workspaces of a group's members, of those before a change and of those after it: who is in it decides
+// which version they get while one comes out, and what they may use. What its quota refuses is ofRoom's.
 func (r *Reconciler) ofGroup(ctx context.Context, o client.Object) []reconcile.Request {
-	namespaces, err := phase.Namespaces(ctx, r, o.GetNamespace())
-	if err != nil {
-		log.FromContext(ctx).Error(err, "Listing the namespaces of an organization", "organization", o.GetNamespace())
+	g, ok := o.(*v1alpha1.Group)
+	if !ok {
 		return nil
 	}
-	var requests []reconcile.Request
-	for _, name := range namespaces {
-		requests = append(requests, phase.Requests(ctx, r, &v1alpha1.WorkspaceList{}, client.InNamespace(name))...)
+	members, err := phase.Members(ctx, r, g)
+	if err != nil {
+		log.FromContext(ctx).Error(err, "Listing the members of a group", "group", client.ObjectKeyFromObject(g))
+		return nil
+	}
+	requests := r.ofRoom(ctx, o)
+	for name := range members {
+		requests = append(requests, phase.Requests(ctx, r, &v1alpha1.WorkspaceList{}, client.MatchingFields{index.Owner: name})...)
 	}
 	return requests
 }
