@@ -80,7 +80,8 @@ func (r *Reconciler) demand(ctx context.Context, s *scope, spec *v1alpha1.Worksp
 }
 
 // cost is what the workspace costs in credits a day once the build has succeeded, and what is left of that when it is
-// stopped. A version that is gone costs nothing, as nothing comes of its start.
+// stopped: the version is rendered as its build will be, and what it leaves is added up. Where that fails the start is
+// refused for the same reason as its build would. A version that is gone costs nothing, as nothing comes of its start.
 func (r *Reconciler) cost(ctx context.Context, s *scope, spec *v1alpha1.WorkspaceBuildSpec) (running, idle int64, err error) {
 	if spec.VersionRef == nil {
 		return 0, 0, nil
@@ -99,15 +100,17 @@ func (r *Reconciler) cost(ctx context.Context, s *scope, spec *v1alpha1.Workspac
 		Workspace:    render.Workspace{ID: ledger.ID(w), Name: w.WireName(), ObjectName: w.Name},
 		Owner:        render.Owner{ID: ids.Of(s.owner).String(), Name: s.owner.WireName(), Email: s.owner.Spec.Email, DisplayName: s.owner.Spec.DisplayName},
 		Template:     render.Template{Name: s.template.WireName(), DisplayName: string(s.template.Spec.DisplayName)},
-		Organization: render.Organization{Name: s.organization.WireName()},
+		Organization: render.Organization{Name: s.organization.WireName(), ServiceAccountName: v1alpha1.DefaultServiceAccount},
+		Platform:     render.Platform{AgentImage: r.AgentImage},
 	}
 	if p := spec.Parameters; p != nil {
 		input.Parameters = parameters.Resolved{Values: p.Values, Ephemeral: p.Ephemeral}.All()
 	}
-	running, idle, refusal := compiled.Cost(input)
+	workload, refusal := compiled.Render(input)
 	if refusal != nil {
 		return 0, 0, refusal
 	}
+	running, idle = quota.Cost(workload.Resources)
 	return running, idle, nil
 }
 

@@ -97,7 +97,7 @@ func (r *Reconciler) judge(ctx context.Context, from client.Reader, s *scope, wa
 			delete(reserved, uid)
 			continue
 		}
-		others = replace(others, n.use(uid))
+		others = atLeast(others, n.use(uid))
 	}
 	if f := want.rules.Check(quota.Count(&s.workspace, s.builds), want.after, others); f != nil {
 		return nil, nil, f
@@ -184,11 +184,12 @@ func (r *Reconciler) pending(ctx context.Context, s *scope, uid types.UID, n res
 	return err == nil && build.UID == n.BuildUID && ledger.InProgress(&build) && build.DeletionTimestamp == nil, nil
 }
 
-// replace has one workspace counted as it will be.
-func replace(uses []quota.Use, one quota.Use) []quota.Use {
+// atLeast has one workspace counted as it will be, or as it is where that is more: what was reserved may come to nothing.
+func atLeast(uses []quota.Use, one quota.Use) []quota.Use {
 	for i := range uses {
-		if uses[i].UID == one.UID {
-			uses[i] = one
+		if u := &uses[i]; u.UID == one.UID {
+			u.Running, u.Kept = u.Running || one.Running, u.Kept || one.Kept
+			u.Cost, u.Idle = max(u.Cost, one.Cost), max(u.Idle, one.Idle)
 			return uses
 		}
 	}

@@ -83,7 +83,12 @@ func costs(builds []*v1alpha1.WorkspaceBuild) (all, idle int64) {
 	if newest == nil {
 		return 0, 0
 	}
-	for _, r := range newest.Status.Resources {
+	return Cost(newest.Status.Resources)
+}
+
+// Cost is what the objects of a build cost in credits a day: all of them, and the volumes alone.
+func Cost(resources []v1alpha1.BuildResource) (all, idle int64) {
+	for _, r := range resources {
 		all += r.DailyCost
 		if r.Kind == "PersistentVolumeClaim" {
 			idle += r.DailyCost

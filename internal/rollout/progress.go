@@ -111,12 +111,13 @@ func Progress(v View) Plan {
 	return Plan{Promoted: true}
 }
 
-// count brings the counts up to date. They never fall: builds are pruned, and what was counted stays.
+// count brings the counts up to date. They never fall: builds are pruned, and what was counted stays. The start that ended
+// a step may lie in the second in which the next one began, and does not count for both.
 func (v View) count(c *v1alpha1.RolloutCandidate) {
 	var succeeded, failed int64
 	for _, s := range v.Starts {
 		switch {
-		case s.Succeeded && !s.At.Before(c.Since.Time):
+		case s.Succeeded && (s.At.After(c.Since.Time) || c.Step == 0 && s.At.Equal(c.Since.Time)):
 			succeeded++
 		case !s.Succeeded && !s.At.Before(c.StartedAt.Time):
 			failed++
