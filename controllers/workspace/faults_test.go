@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -65,6 +66,9 @@ func luckless(parity int, m mishap) *unlucky {
 	u.WithWatch = interceptor.NewClient(env.Client, interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
 			return fate(fmt.Sprintf("create %T", o), func() error { return c.Create(ctx, o, opts...) })
+		},
+		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
+			return fate(fmt.Sprintf("update %T", o), func() error { return c.Update(ctx, o, opts...) })
 		},
 		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
 			return fate(fmt.Sprintf("patch %T", o), func() error { return c.Patch(ctx, o, p, opts...) })
@@ -154,6 +158,25 @@ var _ = Describe("A request that fails once", func() {
 				Expect(len(u.met)).To(BeNumerically(">", 15))
 				Expect(got).To(Equal(want), "%s met %v", m.name, u.met)
 			}
+		}
+	})
+
+	It("leaves nothing of a quota behind", func(ctx SpecContext) {
+		limited := func(c client.WithWatch) *world {
+			w := found(ctx, c)
+			w.template = w.newTemplate(ctx, "dear", dear)
+			w.granted(ctx, v1alpha1.Quota{DailyCost: ptr.To(int64(20))})
+			return w
+		}
+		want := limited(luckless(-1, mishaps[0])).life(ctx)
+		for _, m := range mishaps[1:] {
+			u := luckless(1, m)
+			w := limited(u)
+			Expect(w.life(ctx)).To(Equal(want), "%s met %v", m.name, u.met)
+			next := w.workspace(ctx, "next")
+			w.patiently(ctx, next)
+			read(ctx, next)
+			Expect(next.Status.Build.DailyCost).To(HaveValue(BeEquivalentTo(13)), "there is room for one")
 		}
 	})
 })

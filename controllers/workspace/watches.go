@@ -8,11 +8,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -28,10 +30,12 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		For(&v1alpha1.Workspace{}).
 		Watches(&v1alpha1.Workspace{}, phase.Rematch(mgr.GetClient(), workspaces, index.ID, index.OwnerName),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.Workspace{}, handler.EnqueueRequestsFromMapFunc(r.ofRoom), builder.WithPredicates(room())).
 		Watches(&v1alpha1.WorkspaceBuild{}, handler.EnqueueRequestsFromMapFunc(ofBuild)).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(ofOwned)).
 		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(ofOwned)).
 		Watches(&v1alpha1.Template{}, handler.EnqueueRequestsFromMapFunc(r.ofTemplate), builder.WithPredicates(templateMatters())).
+		Watches(&v1alpha1.Group{}, handler.EnqueueRequestsFromMapFunc(r.ofGroup), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.User{}, handler.EnqueueRequestsFromMapFunc(r.ofUser), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.ofOrganization),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
@@ -79,6 +83,43 @@ func (r *Reconciler) ofTemplate(ctx context.Context, o client.Object) []reconcil
 	return requests
 }
 
+// ofGroup names the workspaces of a group's members, of those before a change and of those after it: who is in it decides
+// which version they get while one comes out, and what they may use. What its quota refuses is ofRoom's.
+func (r *Reconciler) ofGroup(ctx context.Context, o client.Object) []reconcile.Request {
+	g, ok := o.(*v1alpha1.Group)
+	if !ok {
+		return nil
+	}
+	members, err := phase.Members(ctx, r, g)
+	if err != nil {
+		log.FromContext(ctx).Error(err, "Listing the members of a group", "group", client.ObjectKeyFromObject(g))
+		return nil
+	}
+	requests := r.ofRoom(ctx, o)
+	for name := range members {
+		requests = append(requests, phase.Requests(ctx, r, &v1alpha1.WorkspaceList{}, client.MatchingFields{index.Owner: name})...)
+	}
+	return requests
+}
+
+// ofRoom names the workspaces whose start a quota refuses: one that stopped or went may have left enough.
+func (r *Reconciler) ofRoom(ctx context.Context, _ client.Object) []reconcile.Request {
+	return phase.Requests(ctx, r, &v1alpha1.WorkspaceList{}, client.MatchingFields{index.Refused: v1alpha1.ReasonQuotaExceeded})
+}
+
+// room passes the changes of a workspace after which it may take less.
+func room() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			was, ok := e.ObjectOld.(*v1alpha1.Workspace)
+			is, also := e.ObjectNew.(*v1alpha1.Workspace)
+			return ok && also && (!equality.Semantic.DeepEqual(was.Status.Build, is.Status.Build) || was.Status.Phase != is.Status.Phase ||
+				was.DeletionTimestamp.IsZero() != is.DeletionTimestamp.IsZero() || len(was.Status.Volumes) > len(is.Status.Volumes))
+		},
+	}
+}
+
 func (r *Reconciler) ofUser(ctx context.Context, o client.Object) []reconcile.Request {
 	return phase.Requests(ctx, r, &v1alpha1.WorkspaceList{}, client.MatchingFields{index.Owner: o.GetName()})
 }
@@ -93,6 +134,20 @@ func (r *Reconciler) ofNamespace(ctx context.Context, o client.Object) []reconci
 	return phase.Requests(ctx, r, &v1alpha1.WorkspaceList{}, client.InNamespace(o.GetName()))
 }
 
+// step is a version that comes out, and how far it is.
+type step struct {
+	version types.UID
+	number  int32
+}
+
+// reached is what of a rollout a workspace's next start depends on; the counts are none of it.
+func reached(c *v1alpha1.RolloutCandidate) step {
+	if c == nil {
+		return step{}
+	}
+	return step{version: c.UID, number: c.Step}
+}
+
 // templateMatters passes only changes of a template that a workspace's next start depends on; its counts are none.
 func templateMatters() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
@@ -103,6 +158,7 @@ func templateMatters() predicate.Predicate {
 		}
 		return was.Generation != is.Generation ||
 			!equality.Semantic.DeepEqual(was.Status.ActiveVersion, is.Status.ActiveVersion) ||
+			reached(was.Status.Candidate) != reached(is.Status.Candidate) ||
 			meta.IsStatusConditionTrue(was.Status.Conditions, v1alpha1.ConditionStalled) !=
 				meta.IsStatusConditionTrue(is.Status.Conditions, v1alpha1.ConditionStalled)
 	}}

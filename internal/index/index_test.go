@@ -47,17 +47,22 @@ func TestValues(t *testing.T) {
 		in   string
 		want []string
 	}{
-		"a uid until there is an id": {user, index.ID, []string{id}},
-		"a name without case":        {user, index.Name, []string{"ada"}},
-		"an address without case":    {user, index.Email, []string{"ada@example.org"}},
-		"identities":                 {user, index.Subject, []string{"User//oidc:ada", "ServiceAccount/ci/ada"}},
-		"no membership":              {user, index.Membership, []string{""}},
-		"owner and name":             {workspace, index.OwnerName, []string{"ada/api"}},
-		"the first build":            {workspace, index.Coming, []string{ids.Build(uuid.MustParse(id), 1).String()}},
-		"a version's template":       {version, index.Template, []string{"go-dev"}},
-		"members":                    {given.Group("platform", "g", func(g *v1alpha1.Group) { g.Spec.Members = []v1alpha1.ObjectName{"ada", "grace"} }), index.Member, []string{"ada", "grace"}},
-		"not the default":            {given.Organization("o"), index.Default, nil},
-		"the default":                {given.Organization("o", func(o *v1alpha1.Organization) { o.Spec.Default = true }), index.Default, []string{"true"}},
+		"a uid until there is an id":  {user, index.ID, []string{id}},
+		"a name without case":         {user, index.Name, []string{"ada"}},
+		"an address without case":     {user, index.Email, []string{"ada@example.org"}},
+		"identities":                  {user, index.Subject, []string{"User//oidc:ada", "ServiceAccount/ci/ada"}},
+		"no membership":               {user, index.Membership, []string{""}},
+		"owner and name":              {workspace, index.OwnerName, []string{"ada/api"}},
+		"the first build":             {workspace, index.Coming, []string{ids.Build(uuid.MustParse(id), 1).String()}},
+		"a version's template":        {version, index.Template, []string{"go-dev"}},
+		"members":                     {given.Group("platform", "g", func(g *v1alpha1.Group) { g.Spec.Members = []v1alpha1.ObjectName{"ada", "grace"} }), index.Member, []string{"ada", "grace"}},
+		"groups that a login brought": {given.User("ada", func(u *v1alpha1.User) { u.Status.Groups = []string{"platform/backend"} }), index.Brought, []string{"platform/backend"}},
+		"why a workspace is Stalled": {given.Workspace("platform", "w", "ada", "go-dev", func(w *v1alpha1.Workspace) {
+			w.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionStalled, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonQuotaExceeded}}
+		}), index.Refused, []string{v1alpha1.ReasonQuotaExceeded}},
+		"a workspace that is not": {workspace, index.Refused, nil},
+		"not the default":         {given.Organization("o"), index.Default, nil},
+		"the default":             {given.Organization("o", func(o *v1alpha1.Organization) { o.Spec.Default = true }), index.Default, []string{"true"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(c.want, values(t, c.o, c.in)); diff != "" {

@@ -5,11 +5,15 @@
 // for an early refusal, the manager for every start by whatever door, so both refuse the same in the same words. It reads
 // nothing: whoever asks brings the objects.
 //
-// What it does not decide: what the caller of an API may see or do (internal/authz at each route), and whether the
-// cluster has room. Quotas are not enforced yet.
+// What it does not decide: what the caller of an API may see or do (internal/authz at each route), whether the
+// cluster has room, and quotas (internal/quota), which are judged as a start is accepted.
 package policy
 
 import (
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/internal/authz"
 	"github.com/berth-dev/berth/internal/fault"
@@ -29,6 +33,9 @@ type Start struct {
 	// Template and Version are what is started.
 	Template *v1alpha1.Template
 	Version  *v1alpha1.TemplateVersion
+	// Due is the uid of the version that the rollout has for the workspace, where that is not the active one yet; a start on
+	// it needs nobody's choice.
+	Due types.UID
 	// Chooser are the rights of whoever chose the version in place of the active one; the zero value when nobody did.
 	Chooser authz.Subject
 	// Given are the values that were asked for: the workspace's own and this build's ephemeral ones.
@@ -55,9 +62,20 @@ func MayStart(s Start) (parameters.Resolved, error) {
 	}
 	resolved, f := parameters.Resolve(s.Version.Spec.Content.Parameters, s.Given, s.Previous, at)
 	if f != nil {
-		return parameters.Resolved{}, f
+		return parameters.Resolved{}, inVersion(f, s.Version.Name)
 	}
 	return resolved, nil
+}
+
+// inVersion says which version has the bound that a value is beyond: another one may have another, and a manifest names
+// none.
+func inVersion(f *fault.Error, version string) *fault.Error {
+	for i, field := range f.Fields {
+		if strings.HasSuffix(field.Detail, ", the maximum") || strings.HasSuffix(field.Detail, ", the minimum") {
+			f.Fields[i].Detail += " in " + version
+		}
+	}
+	return f
 }
 
 // owner: a suspended account's workspaces stay stopped.
@@ -122,7 +140,7 @@ const VersionField = "template_version_id"
 
 // activeOnly: a template may want every start on its active version.
 func activeOnly(s Start) *fault.Error {
-	if !s.Template.Spec.RequireActiveVersion || isActive(s.Template, s.Version) || s.Chooser.Can(authz.Update, authz.TemplateObject(s.Template)) {
+	if !s.Template.Spec.RequireActiveVersion || isActive(s.Template, s.Version) || s.Version.UID == s.Due || s.Chooser.Can(authz.Update, authz.TemplateObject(s.Template)) {
 		return nil
 	}
 	return fault.New(fault.Forbidden, "Template %s requires its active version; only its administrators may start another.", s.Template.WireName()).

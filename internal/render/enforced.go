@@ -16,14 +16,11 @@ func NotEnforced(object v1alpha1.Object) []string {
 	switch o := object.(type) {
 	case *v1alpha1.Template:
 		f.lifecycle(o.Spec.Lifecycle)
-		f.rollout(o.Spec.Rollout)
 		f.content(o.Spec.Content)
 	case *v1alpha1.TemplateVersion:
 		f.content(&o.Spec.Content)
 	case *v1alpha1.Workspace:
 		f.add(o.Spec.Autostart != nil, "spec.autostart")
-	case *v1alpha1.Group:
-		f.add(o.Spec.Quota != nil, "spec.quota")
 	case *v1alpha1.User:
 		f.add(o.Spec.LoginType == v1alpha1.LoginTypeOIDC || o.Spec.LoginType == v1alpha1.LoginTypeGitHub, "spec.loginType")
 		f.add(o.Spec.PasswordSecret != nil, "spec.passwordSecret")
@@ -31,7 +28,6 @@ func NotEnforced(object v1alpha1.Object) []string {
 		f.add(o.Spec.ExternalID != "", "spec.externalID")
 	case *v1alpha1.Organization:
 		f.add(o.Spec.WorkspaceNamespaces == v1alpha1.WorkspaceNamespacesPerOwner, "spec.workspaceNamespaces")
-		f.add(o.Spec.Everyone != nil && o.Spec.Everyone.Quota != nil, "spec.everyone.quota")
 	}
 	return f
 }
@@ -57,16 +53,6 @@ func (f *stated) lifecycle(l *v1alpha1.Lifecycle) {
 	f.add(len(l.AutostartDays) > 0, "spec.lifecycle.autostartDays")
 	f.add(l.AutostopRequirement != nil, "spec.lifecycle.autostopRequirement")
 	f.add(l.UserCancel == v1alpha1.PermissionForbid, "spec.lifecycle.userCancel")
-}
-
-func (f *stated) rollout(r *v1alpha1.Rollout) {
-	if r == nil {
-		return
-	}
-	f.add(r.Strategy == v1alpha1.RolloutProgressive, "spec.rollout.strategy")
-	f.add(len(r.Steps) > 0, "spec.rollout.steps")
-	f.add(r.MinBuilds != nil, "spec.rollout.minBuilds")
-	f.add(r.Deadline != "", "spec.rollout.deadline")
 }
 
 func (f *stated) content(c *v1alpha1.TemplateContent) {
