@@ -10,12 +10,16 @@ package apiserver
 // +kubebuilder:rbac:groups=berth.dev,resources=organizations;users;groups;templates;templateversions;workspaces;workspacebuilds;deletedworkspaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups=berth.dev,resources=users,verbs=create;patch;delete
 // +kubebuilder:rbac:groups=berth.dev,resources=users/status,verbs=patch
+// +kubebuilder:rbac:groups=berth.dev,resources=templates,verbs=create;patch;delete
+// +kubebuilder:rbac:groups=berth.dev,resources=templateversions,verbs=patch
 // +kubebuilder:rbac:groups=berth.dev,resources=workspaces,verbs=create;patch;delete
+// +kubebuilder:rbac:groups=berth.dev,resources=workspaces/status,verbs=patch
 // +kubebuilder:rbac:groups=berth.dev,resources=workspacebuilds,verbs=create;patch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 //
-// Who may get which role is decided before the write, by internal/authz; the policies ask for this verb of the writer.
-// +kubebuilder:rbac:groups=berth.dev,resources=users,verbs=escalate
+// Who may get which role, and whom a template lets in, is decided before the write, by internal/authz; the policies ask for
+// this verb of the writer.
+// +kubebuilder:rbac:groups=berth.dev,resources=users;templates,verbs=escalate
 //
 // +kubebuilder:rbac:groups="",namespace=berth-system,resources=secrets,verbs=get;list;watch;create;update;patch
 // +kubebuilder:rbac:groups="",namespace=berth-system,resources=configmaps,verbs=create

@@ -47,7 +47,7 @@ func Routes(d Deps) []httpapi.Route {
 		(&users.Handlers{Store: d.Store, Credentials: d.Credentials, Now: d.Now}).Routes(),
 		(&organizations.Handlers{Store: d.Store}).Routes(),
 		(&quotas.Handlers{Store: d.Store}).Routes(),
-		(&templates.Handlers{Store: d.Store}).Routes(),
+		(&templates.Handlers{Store: d.Store, Now: d.Now}).Routes(),
 		(&versions.Handlers{Store: d.Store}).Routes(),
 		(&workspaces.Handlers{Store: d.Store, Now: d.Now}).Routes(),
 		(&builds.Handlers{Store: d.Store, Now: d.Now}).Routes(),

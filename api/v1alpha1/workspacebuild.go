@@ -296,6 +296,9 @@ type WorkspaceBuildList struct {
 // WireID implements Object; a build's id on the wire follows from its workspace's id and its number (package ids).
 func (b *WorkspaceBuild) WireID() ID { return "" }
 
+// WireName is the name that people know the build by: WORKSPACE-NUMBER.
+func (b *WorkspaceBuild) WireName() string { return b.Name }
+
 // GetConditions implements Object.
 func (b *WorkspaceBuild) GetConditions() []metav1.Condition { return b.Status.Conditions }
 

@@ -48,7 +48,8 @@ func (j *join) due(ctx context.Context, t TemplateParts, owner *v1alpha1.User, n
 	due := rollout.Due(t.Template, owner.Name, name, func(group string) bool {
 		return groups[types.NamespacedName{Namespace: t.Template.Namespace, Name: group}]
 	})
-	if due == nil || due.UID == t.Active.UID {
+	// What a pin names is active a moment before the status says so.
+	if active := t.Template.Status.ActiveVersion; due == nil || due.UID == t.Active.UID || active != nil && due.UID == active.UID {
 		return t.Active, nil
 	}
 	v, err := once(j.versions, *due, func() (*v1alpha1.TemplateVersion, error) {

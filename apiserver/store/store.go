@@ -54,6 +54,7 @@ type Store struct {
 	client client.Client // reads from the cache, and waits there for what it wrote
 	live   client.Client // goes past the cache: for what a write ran into, and for kinds that are not cached; never to answer a read
 
+	times     *buildTimes
 	namespace string // Berth's own
 
 	hub *hub // tells streams of changes
@@ -106,6 +107,14 @@ func New(ctx context.Context, o Options) (*Store, error) {
 			return nil, fmt.Errorf("changes of %T: %w", kind, err)
 		}
 	}
+	times := newBuildTimes()
+	builds, err := c.GetInformer(ctx, &v1alpha1.WorkspaceBuild{}, cache.BlockUntilSynced(false))
+	if err != nil {
+		return nil, fmt.Errorf("informer of builds: %w", err)
+	}
+	if err := times.follow(builds); err != nil {
+		return nil, fmt.Errorf("build times: %w", err)
+	}
 	writer, err := client.New(o.Config, client.Options{
 		Scheme:     types,
 		FieldOwner: Owner,
@@ -118,7 +127,7 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{cache: c, client: writer, live: live, namespace: o.Namespace, hub: changes}, nil
+	return &Store{cache: c, client: writer, live: live, times: times, namespace: o.Namespace, hub: changes}, nil
 }
 
 // kinds are the kinds of ours that are cached.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package versions shows what the versions of templates hold. The list of a template's versions is package templates'.
+// Package versions shows what the versions of templates hold, and changes what is said about them. The list of a
+// template's versions is package templates'.
 package versions
 
 import (
@@ -15,7 +16,7 @@ import (
 
 // Handlers serves versions of templates.
 type Handlers struct {
-	// Store is where they are read.
+	// Store is where they are read and written.
 	Store *store.Store
 }
 
@@ -24,6 +25,12 @@ func (h *Handlers) Routes() []httpapi.Route {
 	return []httpapi.Route{
 		{Method: "GET", Path: "/api/v2/templateversions/{templateversion}", Tag: "Templates", Door: httpapi.Session, Status: 200,
 			Do: httpapi.On(httpapi.ByID("templateversion", h.Store.VersionByID), authz.Read, h.show)},
+		{Method: "PATCH", Path: "/api/v2/templateversions/{templateversion}", Tag: "Templates", Door: httpapi.Session, Status: 200,
+			Do: httpapi.On(httpapi.ByID("templateversion", h.Store.VersionByID), authz.Update, h.update)},
+		{Method: "POST", Path: "/api/v2/templateversions/{templateversion}/archive", Tag: "Templates", Door: httpapi.Session, Status: 200,
+			Do: httpapi.On(httpapi.ByID("templateversion", h.Store.VersionByID), authz.Update, h.archive)},
+		{Method: "POST", Path: "/api/v2/templateversions/{templateversion}/unarchive", Tag: "Templates", Door: httpapi.Session, Status: 200,
+			Do: httpapi.On(httpapi.ByID("templateversion", h.Store.VersionByID), authz.Update, h.unarchive)},
 		{Method: "GET", Path: "/api/v2/templateversions/{templateversion}/rich-parameters", Tag: "Templates", Door: httpapi.Session, Status: 200,
 			Do: httpapi.On(httpapi.ByID("templateversion", h.Store.VersionByID), authz.Read, h.parameters)},
 	}

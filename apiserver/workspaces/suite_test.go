@@ -67,7 +67,7 @@ var _ = BeforeSuite(func() {
 	front, _, err := httpapi.New(httpapi.Config{
 		Routes: slices.Concat(
 			(&quotas.Handlers{Store: objects}).Routes(),
-			(&templates.Handlers{Store: objects}).Routes(),
+			(&templates.Handlers{Store: objects, Now: time.Now}).Routes(),
 			(&versions.Handlers{Store: objects}).Routes(),
 			(&workspaces.Handlers{Store: objects, Now: time.Now}).Routes(),
 			(&builds.Handlers{Store: objects, Now: time.Now}).Routes(),
