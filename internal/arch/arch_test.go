@@ -75,6 +75,7 @@ var rows = []row{
 
 	{part: "internal/claims", may: []string{"api/v1alpha1", "internal/fault"}},
 	{part: "internal/credentials", may: []string{"api/v1alpha1", "internal/fault"}},
+	{part: "internal/files", may: []string{"api/v1alpha1", "internal/fault", "internal/archive", "internal/ids"}},
 	{part: "internal/identity", may: []string{"api/v1alpha1", "internal/fault", "internal/authz"}},
 	{part: "internal/serving", may: []string{"api/v1alpha1"}},
 
