@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-dev/berth/apiserver/authn"
 	"github.com/berth-dev/berth/apiserver/builds"
+	"github.com/berth-dev/berth/apiserver/files"
 	"github.com/berth-dev/berth/apiserver/httpapi"
 	"github.com/berth-dev/berth/apiserver/login"
 	"github.com/berth-dev/berth/apiserver/organizations"
@@ -18,6 +19,7 @@ import (
 	"github.com/berth-dev/berth/apiserver/versions"
 	"github.com/berth-dev/berth/apiserver/workspaces"
 	"github.com/berth-dev/berth/internal/credentials"
+	kept "github.com/berth-dev/berth/internal/files"
 )
 
 // Deps is what the handlers work with. The zero value is enough to list the routes.
@@ -26,6 +28,8 @@ type Deps struct {
 	Store *store.Store
 	// Credentials keeps passwords and keys.
 	Credentials *credentials.Store
+	// Files keeps archives.
+	Files *kept.Files
 	// Limiter bounds attempts to sign in.
 	Limiter *login.Limiter
 	// Noter is told who was there.
@@ -46,7 +50,8 @@ func Routes(d Deps) []httpapi.Route {
 		(&users.Handlers{Store: d.Store, Credentials: d.Credentials, Now: d.Now}).Routes(),
 		(&organizations.Handlers{Store: d.Store}).Routes(),
 		(&templates.Handlers{Store: d.Store}).Routes(),
-		(&versions.Handlers{Store: d.Store}).Routes(),
+		(&versions.Handlers{Store: d.Store, Files: d.Files, AccessURL: d.AccessURL, Now: d.Now}).Routes(),
+		(&files.Handlers{Store: d.Store, Files: d.Files}).Routes(),
 		(&workspaces.Handlers{Store: d.Store, Now: d.Now}).Routes(),
 		(&builds.Handlers{Store: d.Store, Now: d.Now}).Routes(),
 	)

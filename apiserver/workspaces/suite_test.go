@@ -66,7 +66,7 @@ var _ = BeforeSuite(func() {
 	front, _, err := httpapi.New(httpapi.Config{
 		Routes: slices.Concat(
 			(&templates.Handlers{Store: objects}).Routes(),
-			(&versions.Handlers{Store: objects}).Routes(),
+			(&versions.Handlers{Store: objects, Files: objects.Files(time.Now), AccessURL: "http://berth.test", Now: time.Now}).Routes(),
 			(&workspaces.Handlers{Store: objects, Now: time.Now}).Routes(),
 			(&builds.Handlers{Store: objects, Now: time.Now}).Routes(),
 		),

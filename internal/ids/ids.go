@@ -42,7 +42,7 @@ func VersionFile(v *v1alpha1.TemplateVersion) uuid.UUID {
 			return id
 		}
 	}
-	return derive(Of(v), "file", v.Status.ContentHash)
+	return uuid.NewSHA1(Of(v), []byte("file\x00"+v.Status.ContentHash))
 }
 
 // Job is the id of the work behind a build, a version's check or a dry run.
