@@ -188,13 +188,17 @@ const (
 
 // BuildResource is an object of the workspace, as the build left it.
 type BuildResource struct {
-	// Kind is Pod or PersistentVolumeClaim.
+	// Kind is Pod, PersistentVolumeClaim or Secret, or the kind of an extra object.
 	// +kubebuilder:validation:MaxLength=63
 	Kind string `json:"kind"`
 
-	// Name is "pod", or the volume claim's name in the version.
+	// Name is "pod", or the name of the volume claim, the Secret or the extra object in the version.
 	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name"`
+
+	// ObjectName is the metadata.name of an extra object; absent for everything else.
+	// +optional
+	ObjectName ObjectName `json:"objectName,omitempty"`
 
 	// DailyCost is what it costs in credits a day.
 	// +optional
@@ -237,8 +241,15 @@ type WorkspaceBuildStatus struct {
 	// Resources are the objects of the workspace, as the build left them.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:MaxItems=128
 	Resources []BuildResource `json:"resources,omitempty"`
+
+	// HiddenApps are the apps of the version that this build leaves out, as their includeWhen says.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=32
+	HiddenApps []string `json:"hiddenApps,omitempty"`
 
 	// Conditions are Ready, Reconciling and Stalled.
 	// +optional
