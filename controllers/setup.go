@@ -12,6 +12,7 @@ import (
 	"github.com/berth-dev/berth/controllers/apiservice"
 	"github.com/berth-dev/berth/controllers/group"
 	"github.com/berth-dev/berth/controllers/organization"
+	"github.com/berth-dev/berth/controllers/phase"
 	"github.com/berth-dev/berth/controllers/template"
 	"github.com/berth-dev/berth/controllers/templateversion"
 	"github.com/berth-dev/berth/controllers/user"
@@ -29,6 +30,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	c, live, told, now := mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder("berth-manager"), clock.RealClock{}
 	platform := render.Platform{AgentImage: o.AgentImage}
+	accounts := phase.Impersonating(mgr.GetConfig(), mgr.GetScheme(), mgr.GetRESTMapper())
 	names := &claims.Claims{Client: c, Live: live, Namespace: o.Namespace, Clock: now}
 
 	for kind, r := range map[string]interface{ Setup(ctrl.Manager) error }{
@@ -38,8 +40,8 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		"Template":        &template.Reconciler{Client: c, Live: live, Events: told, Clock: now},
 		"Workspace":       &workspace.Reconciler{Client: c, Live: live, AgentImage: o.AgentImage, Events: told, Clock: now},
 		"kept claims":     &workspace.Sweep{Client: c, Live: live, Events: told, Clock: now},
-		"WorkspaceBuild":  &workspacebuild.Reconciler{Client: c, Live: live, Platform: platform, Worker: o.Worker, Clock: now},
-		"TemplateVersion": &templateversion.Reconciler{Client: c, Platform: platform, Worker: o.Worker, Events: told, Clock: now},
+		"WorkspaceBuild":  &workspacebuild.Reconciler{Client: c, Live: live, As: accounts, Platform: platform, Worker: o.Worker, Clock: now},
+		"TemplateVersion": &templateversion.Reconciler{Client: c, As: accounts, Platform: platform, Worker: o.Worker, Events: told, Clock: now},
 	} {
 		if err := r.Setup(mgr); err != nil {
 			return fmt.Errorf("controller of %s: %w", kind, err)

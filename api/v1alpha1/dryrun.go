@@ -59,7 +59,7 @@ type DryRunStatus struct {
 	// Resources are the objects that a start would make.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:MaxItems=128
 	Resources []BuildResource `json:"resources,omitempty"`
 
 	// Conditions are Ready, Reconciling and Stalled.

@@ -141,7 +141,7 @@ type TemplateVersionStatus struct {
 	// Resources are what a workspace of this version consists of, as the check rendered it.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:MaxItems=128
 	Resources []BuildResource `json:"resources,omitempty"`
 
 	// PodSecurity is the organization's Pod Security level that the check was made at; at another one it is made again.

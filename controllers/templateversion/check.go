@@ -95,7 +95,15 @@ func (r *Reconciler) examine(ctx context.Context, s *scope) (verdict, error) {
 	if refusal != nil {
 		return excuse(refusal, placeholders), nil
 	}
-	return verdict{note: "the content compiles and renders, and the cluster would take its pod"}, nil
+	note := "the content compiles and renders, and the cluster would take its pod"
+	refusal, beside, err := r.tryExtras(ctx, s, workload)
+	if err != nil {
+		return verdict{}, err
+	}
+	if refusal != nil {
+		return excuse(refusal, placeholders), nil
+	}
+	return verdict{note: note + beside}, nil
 }
 
 // excuse lets a refusal pass as a warning where values were made up: what they lead to proves nothing. What the

@@ -42,6 +42,8 @@ const enforced = "pod-security.kubernetes.io/enforce"
 type Reconciler struct {
 	// Client reads from the cache, and asks the cluster by a dry run.
 	client.Client
+	// As gives the rights of an organization's service account, with which extra objects are tried.
+	As phase.Accounts
 	// Platform is what the installation adds to every pod.
 	Platform render.Platform
 	// Worker is the name of this replica, as the check's job shows it.
