@@ -53,7 +53,7 @@ func setVariables(c *v1alpha1.TemplateContent, given []codersdk.VariableValue) (
 		}
 		secret.values[v.Name] = value.String()
 		v.Value = nil
-		v.ValueFrom = &v1alpha1.VariableSource{SecretKeyRef: v1alpha1.KeyReference{Name: v1alpha1.ObjectName(secret.name), Key: v.Name}}
+		v.ValueFrom = &v1alpha1.VariableSource{SecretKeyRef: v1alpha1.KeyReference{Name: v1alpha1.ReferenceName(secret.name), Key: v.Name}}
 	}
 	if f := fault.Join("Validation failed.", faults...); f != nil {
 		return nil, nil, f

@@ -92,8 +92,8 @@ func (h *Handlers) externalAuth(_ context.Context, v store.VersionParts, _ httpa
 }
 
 // legacy answers for what an earlier way to declare parameters told: nothing has any.
-func (h *Handlers) legacy(context.Context, store.VersionParts, httpapi.None) ([]struct{}, error) {
-	return []struct{}{}, nil
+func (h *Handlers) legacy(context.Context, store.VersionParts, httpapi.None) ([]any, error) {
+	return []any{}, nil
 }
 
 // tail is a part of the log of a version's check.
