@@ -41,7 +41,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		"Workspace":       &workspace.Reconciler{Client: c, Live: live, AgentImage: o.AgentImage, Events: told, Clock: now},
 		"kept claims":     &workspace.Sweep{Client: c, Live: live, Events: told, Clock: now},
 		"WorkspaceBuild":  &workspacebuild.Reconciler{Client: c, Live: live, As: accounts, Platform: platform, Worker: o.Worker, Clock: now},
-		"TemplateVersion": &templateversion.Reconciler{Client: c, As: accounts, Platform: platform, Worker: o.Worker, Events: told, Clock: now},
+		"TemplateVersion": &templateversion.Reconciler{Client: c, Live: live, As: accounts, Platform: platform, Worker: o.Worker, Events: told, Clock: now},
 	} {
 		if err := r.Setup(mgr); err != nil {
 			return fmt.Errorf("controller of %s: %w", kind, err)

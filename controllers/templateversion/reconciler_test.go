@@ -47,7 +47,7 @@ func sit() *desk {
 		},
 	}))
 	d.Reconciler = &templateversion.Reconciler{
-		Client: d.Journal, As: phase.Impersonating(env.Config, env.Scheme, env.Client.RESTMapper()),
+		Client: d.Journal, Live: d.Journal, As: phase.Impersonating(env.Config, env.Scheme, env.Client.RESTMapper()),
 		Platform: render.Platform{AgentImage: "registry.example/berth:1"}, Worker: "manager-0",
 		Events: &Events{}, Clock: clock.RealClock{},
 	}

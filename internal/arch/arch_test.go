@@ -76,6 +76,7 @@ var rows = []row{
 	{part: "internal/claims", may: []string{"api/v1alpha1", "internal/fault"}},
 	{part: "internal/credentials", may: []string{"api/v1alpha1", "internal/fault"}},
 	{part: "internal/files", may: []string{"api/v1alpha1", "internal/fault", "internal/archive", "internal/ids"}},
+	{part: "internal/trial", may: []string{"api/v1alpha1", "internal/fault", "internal/render"}},
 	{part: "internal/identity", may: []string{"api/v1alpha1", "internal/fault", "internal/authz"}},
 	{part: "internal/serving", may: []string{"api/v1alpha1"}},
 
