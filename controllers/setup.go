@@ -10,6 +10,8 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/berth-dev/berth/controllers/apiservice"
+	"github.com/berth-dev/berth/controllers/dryrun"
+	"github.com/berth-dev/berth/controllers/files"
 	"github.com/berth-dev/berth/controllers/group"
 	"github.com/berth-dev/berth/controllers/organization"
 	"github.com/berth-dev/berth/controllers/phase"
@@ -19,6 +21,7 @@ import (
 	"github.com/berth-dev/berth/controllers/workspace"
 	"github.com/berth-dev/berth/controllers/workspacebuild"
 	"github.com/berth-dev/berth/internal/claims"
+	kept "github.com/berth-dev/berth/internal/files"
 	"github.com/berth-dev/berth/internal/index"
 	"github.com/berth-dev/berth/internal/render"
 )
@@ -42,16 +45,20 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		"kept claims":     &workspace.Sweep{Client: c, Live: live, Events: told, Clock: now},
 		"WorkspaceBuild":  &workspacebuild.Reconciler{Client: c, Live: live, As: accounts, Platform: platform, Worker: o.Worker, Clock: now},
 		"TemplateVersion": &templateversion.Reconciler{Client: c, Live: live, As: accounts, Platform: platform, Worker: o.Worker, Events: told, Clock: now},
+		"DryRun":          &dryrun.Reconciler{Client: c, Live: live, As: accounts, Platform: platform, Worker: o.Worker, Clock: now},
 	} {
 		if err := r.Setup(mgr); err != nil {
 			return fmt.Errorf("controller of %s: %w", kind, err)
 		}
 	}
-	if !o.Aggregation {
-		return nil
-	}
 	direct, err := uncached(mgr)
 	if err != nil {
+		return err
+	}
+	err = mgr.Add(&files.Sweep{
+		Reader: c, Files: &kept.Files{Client: direct, Namespace: o.Namespace, Now: now.Now}, Clock: now, Log: mgr.GetLogger().WithName("files"),
+	})
+	if err != nil || !o.Aggregation {
 		return err
 	}
 	return mgr.Add(&apiservice.Publisher{
