@@ -8,10 +8,11 @@ package apiserver
 // Kubernetes' own Role.
 //
 // +kubebuilder:rbac:groups=berth.dev,resources=organizations;users;groups;templates;templateversions;workspaces;workspacebuilds;deletedworkspaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups=berth.dev,resources=dryruns,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=berth.dev,resources=users,verbs=create;patch;delete
 // +kubebuilder:rbac:groups=berth.dev,resources=users/status,verbs=patch
 // +kubebuilder:rbac:groups=berth.dev,resources=templates,verbs=create;patch;delete
-// +kubebuilder:rbac:groups=berth.dev,resources=templateversions,verbs=patch
+// +kubebuilder:rbac:groups=berth.dev,resources=templateversions,verbs=create;patch
 // +kubebuilder:rbac:groups=berth.dev,resources=workspaces,verbs=create;patch;delete
 // +kubebuilder:rbac:groups=berth.dev,resources=workspaces/status,verbs=patch
 // +kubebuilder:rbac:groups=berth.dev,resources=workspacebuilds,verbs=create;patch
@@ -22,6 +23,6 @@ package apiserver
 // +kubebuilder:rbac:groups=berth.dev,resources=users;templates,verbs=escalate
 //
 // +kubebuilder:rbac:groups="",namespace=berth-system,resources=secrets,verbs=get;list;watch;create;update;patch
-// +kubebuilder:rbac:groups="",namespace=berth-system,resources=configmaps,verbs=create
+// +kubebuilder:rbac:groups="",namespace=berth-system,resources=configmaps,verbs=get;create;patch
 // +kubebuilder:rbac:groups="",namespace=berth-system,resources=configmaps,resourceNames=berth-serving-ca,verbs=get;update
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=berth-system,resources=leases,verbs=get;list;create;update;delete

@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-dev/berth/apiserver/authn"
 	"github.com/berth-dev/berth/apiserver/builds"
+	"github.com/berth-dev/berth/apiserver/files"
 	"github.com/berth-dev/berth/apiserver/httpapi"
 	"github.com/berth-dev/berth/apiserver/login"
 	"github.com/berth-dev/berth/apiserver/organizations"
@@ -19,6 +20,8 @@ import (
 	"github.com/berth-dev/berth/apiserver/versions"
 	"github.com/berth-dev/berth/apiserver/workspaces"
 	"github.com/berth-dev/berth/internal/credentials"
+	"github.com/berth-dev/berth/internal/examples"
+	kept "github.com/berth-dev/berth/internal/files"
 )
 
 // Deps is what the handlers work with. The zero value is enough to list the routes.
@@ -27,6 +30,8 @@ type Deps struct {
 	Store *store.Store
 	// Credentials keeps passwords and keys.
 	Credentials *credentials.Store
+	// Files keeps archives.
+	Files *kept.Files
 	// Limiter bounds attempts to sign in.
 	Limiter *login.Limiter
 	// Noter is told who was there.
@@ -48,7 +53,8 @@ func Routes(d Deps) []httpapi.Route {
 		(&organizations.Handlers{Store: d.Store}).Routes(),
 		(&quotas.Handlers{Store: d.Store}).Routes(),
 		(&templates.Handlers{Store: d.Store, Now: d.Now}).Routes(),
-		(&versions.Handlers{Store: d.Store}).Routes(),
+		(&versions.Handlers{Store: d.Store, Files: d.Files, Example: examples.Archive, AccessURL: d.AccessURL, Now: d.Now}).Routes(),
+		(&files.Handlers{Store: d.Store, Files: d.Files}).Routes(),
 		(&workspaces.Handlers{Store: d.Store, Now: d.Now}).Routes(),
 		(&builds.Handlers{Store: d.Store, Now: d.Now}).Routes(),
 	)

@@ -95,7 +95,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	keys := credentials.New(s.store.Client(), o.Namespace, time.Now)
 	s.session, s.aggregated, err = httpapi.New(httpapi.Config{
 		Routes: Routes(Deps{
-			Store: s.store, Credentials: keys, Limiter: login.NewLimiter(time.Now), Noter: s.seen,
+			Store: s.store, Files: s.store.Files(time.Now), Credentials: keys, Limiter: login.NewLimiter(time.Now), Noter: s.seen,
 			AccessURL: access, Secure: strings.HasPrefix(access, "https://"), Now: time.Now,
 		}),
 		Version: version.Wire(), Log: o.Log, Metrics: s.registry, Proxies: o.Proxies,

@@ -28,6 +28,8 @@ type world struct {
 	version      *v1alpha1.TemplateVersion
 	// earlier is a version of the template that was made before.
 	earlier *v1alpha1.TemplateVersion
+	// dryRun is one of the member's, and has ended well.
+	dryRun *v1alpha1.DryRun
 	// owner administers everything, member has workspaces, peer is a member as well, stranger is one of another
 	// organization, auditor may read everything.
 	owner, member, peer, stranger, auditor *person
@@ -104,6 +106,16 @@ func newWorld(ctx context.Context) *world {
 	w.template.Status.ActiveVersion = &v1alpha1.UIDReference{Name: v1alpha1.ObjectName(w.version.Name), UID: w.version.UID}
 	w.template.Status.Conditions, w.template.Status.ObservedGeneration = settled(), w.template.Generation
 	Expect(env.Client.Status().Update(ctx, w.template)).To(Succeed())
+	w.dryRun = &v1alpha1.DryRun{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.organization.Name, Name: "dry-run-1"},
+		Spec: v1alpha1.DryRunSpec{
+			VersionRef: v1alpha1.UIDReference{Name: v1alpha1.ObjectName(w.version.Name), UID: w.version.UID},
+			Owner:      v1alpha1.WorkspaceOwner{User: v1alpha1.ObjectName(w.member.Name)},
+		},
+	}
+	Expect(env.Client.Create(ctx, w.dryRun)).To(Succeed())
+	w.dryRun.Status.Job = w.version.Status.Job
+	Expect(env.Client.Status().Update(ctx, w.dryRun)).To(Succeed())
 	return w
 }
 

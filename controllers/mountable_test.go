@@ -5,6 +5,7 @@ package controllers_test
 import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/controllers/organization"
+	"github.com/berth-dev/berth/internal/render"
 	. "github.com/berth-dev/berth/internal/testing/cluster"
 	"github.com/berth-dev/berth/internal/testing/given"
 )
@@ -58,6 +60,29 @@ func whatTemplatesMayMount(ctx SpecContext) {
 	Expect(waits).To(HaveCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonContainerConfig))
 	Expect(waits.Status.Pod).To(BeNil())
 
+	By("a Secret that is generated, and an extra object, with the rights of the organization's account")
+	made := given.Template("vault", "made", func(t *v1alpha1.Template) {
+		t.Spec.Access = []v1alpha1.AccessEntry{{Kind: v1alpha1.AccessKindEveryone, Role: v1alpha1.AccessRoleUse}}
+		t.Spec.Content.Secrets = []v1alpha1.GeneratedSecret{{Name: "db", Generate: []string{"password"}}}
+		t.Spec.Content.Env = []v1alpha1.EnvVar{{Name: "P", ValueFrom: &v1alpha1.EnvSource{SecretKeyRef: &v1alpha1.KeyReference{Name: "${secrets.db.name}", Key: "password"}}}}
+		t.Spec.Content.ExtraObjects = []v1alpha1.ExtraObject{{ID: "settings", Object: runtime.RawExtension{
+			Raw: []byte(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"${workspace.objectName}-settings"}}`)}}}
+	})
+	builds := given.Workspace("vault", "builds", "keeper", "made")
+	create(ctx, made, builds)
+	Eventually(func() string { return Message(state(ctx, builds)(), v1alpha1.ConditionReady) }).WithContext(ctx).WithTimeout(soon).Should(
+		ContainSubstring("extra objects are applied as ServiceAccount berth-workspace"))
+	create(ctx, &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: "vault", Name: "extra"}, Rules: []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"get", "create", "patch", "delete"}}}},
+		&rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "vault", Name: "extra"},
+			RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "extra"},
+			Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: "vault", Name: v1alpha1.DefaultServiceAccount}}})
+	settings := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "vault", Name: "builds-settings"}}
+	Eventually(func() string { return state(ctx, settings)().ResourceVersion }).WithContext(ctx).WithTimeout(2 * soon).ShouldNot(BeEmpty())
+	generated := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "vault", Name: render.SecretName(builds, "db")}}
+	Expect(env.Client.Get(ctx, client.ObjectKeyFromObject(generated), generated)).To(Succeed())
+	Expect(generated.Data).To(HaveKey("password"))
+
 	By("a binding that somebody took away")
 	binding := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "vault", Name: organization.MountableBinding}}
 	uid := state(ctx, binding)().UID
@@ -99,6 +124,13 @@ func whatTheManagerMayBind(ctx SpecContext, manager client.Client) {
 			To(MatchError(ContainSubstring("forbidden")), what)
 	}
 	Expect(manager.Get(ctx, client.ObjectKey{Namespace: "default", Name: "any"}, &corev1.Secret{})).To(MatchError(ContainSubstring("forbidden")))
+	Expect(manager.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "any"}})).To(MatchError(ContainSubstring("forbidden")))
+	for namespace, able := range map[string]bool{"vault": true, "default": false, "kube-system": false} {
+		review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+			ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: namespace, Verb: "impersonate", Resource: "serviceaccounts", Name: "berth-workspace"}}}
+		Expect(manager.Create(ctx, review)).To(Succeed())
+		Expect(review.Status.Allowed).To(Equal(able), "it acts as accounts where organizations are, and nowhere else: %s", namespace)
+	}
 	Expect(manager.List(ctx, &corev1.SecretList{}, client.InNamespace("vault"))).To(MatchError(ContainSubstring("forbidden")))
 	Expect(manager.List(ctx, &rbacv1.RoleBindingList{})).To(MatchError(ContainSubstring("forbidden")))
 }

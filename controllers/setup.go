@@ -10,14 +10,18 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/berth-dev/berth/controllers/apiservice"
+	"github.com/berth-dev/berth/controllers/dryrun"
+	"github.com/berth-dev/berth/controllers/files"
 	"github.com/berth-dev/berth/controllers/group"
 	"github.com/berth-dev/berth/controllers/organization"
+	"github.com/berth-dev/berth/controllers/phase"
 	"github.com/berth-dev/berth/controllers/template"
 	"github.com/berth-dev/berth/controllers/templateversion"
 	"github.com/berth-dev/berth/controllers/user"
 	"github.com/berth-dev/berth/controllers/workspace"
 	"github.com/berth-dev/berth/controllers/workspacebuild"
 	"github.com/berth-dev/berth/internal/claims"
+	kept "github.com/berth-dev/berth/internal/files"
 	"github.com/berth-dev/berth/internal/index"
 	"github.com/berth-dev/berth/internal/render"
 )
@@ -29,6 +33,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	c, live, told, now := mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder("berth-manager"), clock.RealClock{}
 	platform := render.Platform{AgentImage: o.AgentImage}
+	accounts := phase.Impersonating(mgr.GetConfig(), mgr.GetScheme(), mgr.GetRESTMapper())
 	names := &claims.Claims{Client: c, Live: live, Namespace: o.Namespace, Clock: now}
 
 	for kind, r := range map[string]interface{ Setup(ctrl.Manager) error }{
@@ -39,18 +44,22 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		"Workspace":       &workspace.Reconciler{Client: c, Live: live, Own: o.Namespace, AgentImage: o.AgentImage, Events: told, Clock: now},
 		"kept claims":     &workspace.Sweep{Client: c, Live: live, Events: told, Clock: now},
 		"tombstones":      &workspace.Tombstones{Client: c, Clock: now},
-		"WorkspaceBuild":  &workspacebuild.Reconciler{Client: c, Live: live, Platform: platform, Worker: o.Worker, Clock: now},
-		"TemplateVersion": &templateversion.Reconciler{Client: c, Platform: platform, Worker: o.Worker, Events: told, Clock: now},
+		"WorkspaceBuild":  &workspacebuild.Reconciler{Client: c, Live: live, As: accounts, Platform: platform, Worker: o.Worker, Clock: now},
+		"TemplateVersion": &templateversion.Reconciler{Client: c, Live: live, As: accounts, Platform: platform, Worker: o.Worker, Events: told, Clock: now},
+		"DryRun":          &dryrun.Reconciler{Client: c, Live: live, As: accounts, Platform: platform, Worker: o.Worker, Clock: now},
 	} {
 		if err := r.Setup(mgr); err != nil {
 			return fmt.Errorf("controller of %s: %w", kind, err)
 		}
 	}
-	if !o.Aggregation {
-		return nil
-	}
 	direct, err := uncached(mgr)
 	if err != nil {
+		return err
+	}
+	err = mgr.Add(&files.Sweep{
+		Reader: c, Files: &kept.Files{Client: direct, Namespace: o.Namespace, Now: now.Now}, Clock: now, Log: mgr.GetLogger().WithName("files"),
+	})
+	if err != nil || !o.Aggregation {
 		return err
 	}
 	return mgr.Add(&apiservice.Publisher{

@@ -3,6 +3,9 @@
 package controllers
 
 import (
+	"maps"
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -50,7 +53,7 @@ func trimPod(o any) (any, error) {
 		TypeMeta: pod.TypeMeta,
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, ResourceVersion: pod.ResourceVersion, Generation: pod.Generation,
-			Labels: pod.Labels, Annotations: pod.Annotations, OwnerReferences: pod.OwnerReferences, Finalizers: pod.Finalizers,
+			Labels: pod.Labels, Annotations: trimFiles(pod.Annotations), OwnerReferences: pod.OwnerReferences, Finalizers: pod.Finalizers,
 			CreationTimestamp: pod.CreationTimestamp, DeletionTimestamp: pod.DeletionTimestamp,
 			DeletionGracePeriodSeconds: pod.DeletionGracePeriodSeconds,
 		},
@@ -65,6 +68,13 @@ func trimPod(o any) (any, error) {
 			InitContainerStatuses: pod.Status.InitContainerStatuses, ContainerStatuses: pod.Status.ContainerStatuses,
 		},
 	}, nil
+}
+
+// trimFiles leaves out the texts that a pod's own files are made of.
+func trimFiles(all map[string]string) map[string]string {
+	some := maps.Clone(all)
+	maps.DeleteFunc(some, func(key, _ string) bool { return strings.HasPrefix(key, v1alpha1.AnnotationFile) })
+	return some
 }
 
 // trimContainers keeps what a container is called, what it runs of, and what it asks for.

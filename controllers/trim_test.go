@@ -36,6 +36,19 @@ func fullPod(change func(*corev1.Pod)) *corev1.Pod {
 	return p
 }
 
+// A pod's own files are not held, and the pod that was read from the watch stays as it is.
+func TestTrimmedPodsHoldNoFiles(t *testing.T) {
+	whole := fullPod(func(p *corev1.Pod) { p.Annotations[v1alpha1.AnnotationFile+"0"] = "large" })
+	trimmed, err := trimPod(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	notes := trimmed.(*corev1.Pod).Annotations
+	if _, held := notes[v1alpha1.AnnotationFile+"0"]; held || notes[v1alpha1.AnnotationIntent] == "" || len(whole.Annotations) != 3 {
+		t.Errorf("held %v of %v", notes, whole.Annotations)
+	}
+}
+
 // What is left of a pod in the cache tells the same of it as the whole pod, and less is held.
 func TestTrimmedPodsTellTheSame(t *testing.T) {
 	now := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)

@@ -106,3 +106,69 @@ type TemplateVersionParameterOption struct {
 	// Icon is the address of a picture, or "".
 	Icon string `json:"icon"`
 }
+
+// TemplateVersionVariable is a value that a template's administrator sets for all its workspaces.
+type TemplateVersionVariable struct {
+	// Name is the key in requests and unique in the version.
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	// Type is string, number or bool.
+	Type string `json:"type"`
+	// Value and DefaultValue are written as text; of a sensitive variable they say nothing.
+	Value        string `json:"value"`
+	DefaultValue string `json:"default_value"`
+	// Required variables have no default and must be given a value.
+	Required bool `json:"required"`
+	// Sensitive values are shown to nobody.
+	Sensitive bool `json:"sensitive"`
+}
+
+// TemplateVersionExternalAuth is a provider that a version's workspaces need their owner to be signed in to.
+type TemplateVersionExternalAuth struct {
+	ID          string `json:"id"`
+	Type        string `json:"type"`
+	DisplayName string `json:"display_name"`
+	DisplayIcon string `json:"display_icon"`
+	// AuthenticateURL is where the owner signs in.
+	AuthenticateURL string `json:"authenticate_url"`
+	// Authenticated tells whether the caller is signed in.
+	Authenticated bool `json:"authenticated"`
+	// Optional lets a workspace be made all the same.
+	Optional bool `json:"optional,omitempty"`
+}
+
+// CreateTemplateVersionRequest makes a version of an uploaded archive or of an example.
+type CreateTemplateVersionRequest struct {
+	// Name is made up when it is "".
+	Name    string `json:"name,omitempty"`
+	Message string `json:"message,omitempty"`
+	// TemplateID is the template it is a version of; the nil UUID for one that a template is made of later.
+	TemplateID    uuid.UUID                `json:"template_id,omitempty"`
+	StorageMethod ProvisionerStorageMethod `json:"storage_method"`
+	// FileID and ExampleID say where the content comes from; one of them is given.
+	FileID      uuid.UUID       `json:"file_id,omitempty"`
+	ExampleID   string          `json:"example_id,omitempty"`
+	Provisioner ProvisionerType `json:"provisioner"`
+	// Tags say which provisioners may build the version.
+	Tags               map[string]string `json:"tags"`
+	UserVariableValues []VariableValue   `json:"user_variable_values,omitempty"`
+}
+
+// ProvisionerStorageMethod is how an archive gets to the server.
+type ProvisionerStorageMethod string
+
+// ProvisionerStorageMethodFile is the only one: by an upload.
+const ProvisionerStorageMethodFile ProvisionerStorageMethod = "file"
+
+// VariableValue is the value of a template's variable, as text.
+type VariableValue struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// CreateTemplateVersionDryRunRequest tries a start that makes nothing.
+type CreateTemplateVersionDryRunRequest struct {
+	WorkspaceName       string                    `json:"workspace_name"`
+	RichParameterValues []WorkspaceBuildParameter `json:"rich_parameter_values"`
+	UserVariableValues  []VariableValue           `json:"user_variable_values"`
+}

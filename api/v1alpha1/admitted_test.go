@@ -65,7 +65,7 @@ func namespace(t *testing.T) string {
 var (
 	resources = map[string]string{
 		"Organization": "organizations", "User": "users", "Group": "groups", "Template": "templates",
-		"TemplateVersion": "templateversions", "Workspace": "workspaces", "WorkspaceBuild": "workspacebuilds",
+		"TemplateVersion": "templateversions", "Workspace": "workspaces", "WorkspaceBuild": "workspacebuilds", "DryRun": "dryruns",
 	}
 	clusterScoped = map[string]bool{"Organization": true, "User": true}
 )
@@ -115,7 +115,7 @@ func raw(t *testing.T) *http.Client {
 func lists(ctx context.Context) error {
 	for _, list := range []client.ObjectList{
 		&v1alpha1.OrganizationList{}, &v1alpha1.UserList{}, &v1alpha1.GroupList{}, &v1alpha1.TemplateList{},
-		&v1alpha1.TemplateVersionList{}, &v1alpha1.WorkspaceList{}, &v1alpha1.WorkspaceBuildList{},
+		&v1alpha1.TemplateVersionList{}, &v1alpha1.WorkspaceList{}, &v1alpha1.WorkspaceBuildList{}, &v1alpha1.DryRunList{},
 	} {
 		if err := live.Client.List(ctx, list); err != nil {
 			return fmt.Errorf("%T: %w", list, err)
@@ -147,6 +147,11 @@ var shapes = []string{
 	`{"kind":"Template","metadata":{"name":"tN"},"spec":{"content":{"podTemplate":{"spec":{"containers":ODD,"terminationGracePeriodSeconds":ODD}}}}}`,
 	`{"kind":"Template","metadata":{"name":"tN"},"spec":{"content":{"image":"a","volumeClaims":[{"name":"home","size":ODD}]}}}`,
 	`{"kind":"TemplateVersion","metadata":{"name":"vN"},"spec":{"archived":ODD,"content":{"image":"a"}}}`,
+	`{"kind":"TemplateVersion","metadata":{"name":"vN"},"spec":{"source":{"file":"6ba7b810-9dad-11d1-80b4-00c04fd430c8","error":ODD,"notes":["x"]}}}`,
+	`{"kind":"TemplateVersion","metadata":{"name":"vN"},"spec":{"source":{"file":ODD,"hash":"00"},"content":{"image":"a"}}}`,
+	`{"kind":"TemplateVersion","metadata":{"name":"vN"},"spec":{"cancel":{"requestedAt":ODD},"content":{"image":"a"}}}`,
+	`{"kind":"DryRun","metadata":{"name":"dN"},"spec":{"versionRef":{"name":"v","uid":"x"},"owner":{"user":"ada"},"parameters":{"values":{"p":ODD}}}}`,
+	`{"kind":"DryRun","metadata":{"name":"dN"},"spec":{"versionRef":{"name":"v","uid":"x"},"owner":{"user":"ada"},"workspaceName":ODD}}`,
 	`{"kind":"WorkspaceBuild","metadata":{"name":"bN"},"spec":{"workspaceRef":{"name":"w","uid":ODD},"number":1,"transition":"Start","reason":"Initiator","initiator":{"name":"x"}}}`,
 	`{"kind":"WorkspaceBuild","metadata":{"name":"bN"},"spec":{"workspaceRef":{"name":"w","uid":"x"},"number":ODD,"transition":"Start","reason":"Initiator","initiator":{"name":"x"},"cancel":{"requestedAt":ODD}}}`,
 	`{"kind":"User","metadata":{"name":"uN"},"spec":{"email":ODD}}`,
@@ -213,7 +218,7 @@ func TestWhateverIsAdmittedDecodes(t *testing.T) {
 // remove takes everything away again, so that lists stay short.
 func remove(t *testing.T, ns string) {
 	t.Helper()
-	for _, o := range []client.Object{&v1alpha1.Group{}, &v1alpha1.Template{}, &v1alpha1.TemplateVersion{}, &v1alpha1.Workspace{}, &v1alpha1.WorkspaceBuild{}} {
+	for _, o := range []client.Object{&v1alpha1.Group{}, &v1alpha1.Template{}, &v1alpha1.TemplateVersion{}, &v1alpha1.Workspace{}, &v1alpha1.WorkspaceBuild{}, &v1alpha1.DryRun{}} {
 		if err := live.Client.DeleteAllOf(t.Context(), o, client.InNamespace(ns)); err != nil {
 			t.Fatal(err)
 		}

@@ -20,7 +20,7 @@ type Agent struct {
 	// +kubebuilder:validation:Enum=linux
 	OS string `json:"os,omitempty"`
 
-	// Arch is the processor architecture, amd64 or arm64; absent means the node's.
+	// Arch is the processor architecture, amd64 or arm64: the pod runs on such nodes only. Absent means the node's.
 	// +optional
 	// +kubebuilder:validation:Enum=amd64;arm64
 	Arch string `json:"arch,omitempty"`
@@ -158,6 +158,13 @@ type App struct {
 	// HealthCheck tells whether the app answers.
 	// +optional
 	HealthCheck *AppHealthCheck `json:"healthCheck,omitempty"`
+
+	// IncludeWhen are expressions that must all be true for the app to be shown.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MaxLength=1024
+	IncludeWhen []string `json:"includeWhen,omitempty"`
 }
 
 // AppHealthCheck asks an app for a page.

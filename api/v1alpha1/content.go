@@ -95,6 +95,36 @@ type TemplateContent struct {
 	// +kubebuilder:validation:MaxItems=16
 	Sidecars []Sidecar `json:"sidecars,omitempty"`
 
+	// Secrets are made once for each workspace, with random values, and kept as long as its volumes are. ${secrets.NAME.name}
+	// is such a Secret's name, and stands only where a Secret is named: in a secretKeyRef, a secretRef or a secret volume.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Secrets []GeneratedSecret `json:"secrets,omitempty"`
+
+	// Files are small texts put into the workspace at its start.
+	// +optional
+	// +listType=map
+	// +listMapKey=path
+	// +kubebuilder:validation:MaxItems=32
+	Files []File `json:"files,omitempty"`
+
+	// ExtraObjects are further objects of the workspace's namespace. They are applied with the rights of the
+	// organization's service account, never with Berth's.
+	// +optional
+	// +listType=map
+	// +listMapKey=id
+	// +kubebuilder:validation:MaxItems=16
+	ExtraObjects []ExtraObject `json:"extraObjects,omitempty"`
+
+	// Presets are sets of choices that are offered together.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Presets []Preset `json:"presets,omitempty"`
+
 	// ExternalAuth are the git and other providers that the owner must or may be signed in to.
 	// +optional
 	// +listType=map
@@ -178,16 +208,25 @@ type EnvSource struct {
 	ConfigMapKeyRef *KeyReference `json:"configMapKeyRef,omitempty"`
 }
 
-// KeyReference names one key of a Secret or ConfigMap in the same namespace. It holds no expressions.
+// KeyReference names one key of a Secret or ConfigMap in the same namespace. It holds no expressions but those that name
+// a Secret of the content.
 type KeyReference struct {
-	// Name is the object's metadata.name.
-	Name ObjectName `json:"name"`
+	// Name is the object's metadata.name. For a Secret it may be ${secrets.NAME.name}, one that is made for the workspace,
+	// or ${variables.NAME.name}, one that a variable names.
+	Name ReferenceName `json:"name"`
 
-	// Key is the key in its data.
+	// Key is the key in its data. Beside ${variables.NAME.name} it is ${variables.NAME.key}.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Key string `json:"key"`
 }
+
+// ReferenceName is an ObjectName, or an expression that names a Secret of the content.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=253
+// +kubebuilder:validation:XValidation:rule="self.startsWith('${') ? self.matches('^[$][{] *(secrets|variables)[.][a-zA-Z_][a-zA-Z0-9_]*[.]name *[}]$') : self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",messageExpression="self.startsWith('${') ? 'the one expression here is ${secrets.NAME.name} or ${variables.NAME.name}' : self != self.lowerAscii() ? 'names are lower case: ' + self.lowerAscii() : 'must be lower case letters, digits, hyphens and dots, such as go-dev'"
+type ReferenceName string
 
 // WhenDeleted says what becomes of a claim when its workspace is deleted.
 // +kubebuilder:validation:Enum=Delete;Retain

@@ -28,6 +28,9 @@ func (p JobPhase) Ended() bool {
 	return p == JobSucceeded || p == JobFailed || p == JobCanceled
 }
 
+// ErrorRequiredVariables is the ErrorCode of a version whose variables have no value; clients ask for them and push again.
+const ErrorRequiredVariables = "REQUIRED_TEMPLATE_VARIABLES"
+
 // Job is a piece of work of the manager: a build, or the check of a version. The wire calls it a provisioner job.
 type Job struct {
 	// Phase is Pending, Running, Succeeded, Failed, Canceling or Canceled.

@@ -68,6 +68,9 @@ func TestBadManifestsAreRefused(t *testing.T) {
 		"a role that is none":       {user + "roles: [God]}", []string{"spec.roles[0]"}},
 		"a group called Everyone":   {"kind: Group\nmetadata: {name: everyone}", []string{"Everyone is the group of all members"}},
 		"a level that is none":      {"kind: Organization\nmetadata: {name: refused}\nspec: {podSecurity: none}", []string{"spec.podSecurity", "restricted"}},
+		"a version of nothing":      {"kind: TemplateVersion\nmetadata: {name: v}\nspec: {message: x}", []string{"content says what a workspace consists of; only an archive that can't be read has none"}},
+		"an archive without a word": {"kind: TemplateVersion\nmetadata: {name: v}\nspec: {source: {file: 6ba7b810-9dad-11d1-80b4-00c04fd430c8}}", []string{"content says what a workspace consists of"}},
+		"a dry run of nobody":       {"kind: DryRun\nmetadata: {name: d}\nspec: {versionRef: {name: v, uid: x}}", []string{"spec.owner"}},
 		"an organization too long":  {"kind: Organization\nmetadata: {name: " + strings.Repeat("a", 33) + "}", []string{"metadata.name", "at most 32"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -91,6 +94,8 @@ func TestBadManifestsAreRefused(t *testing.T) {
 // What never changes is refused with what to do instead; what may change, may.
 func TestWhatNeverChanges(t *testing.T) {
 	const version = "kind: TemplateVersion\nmetadata: {name: v}\nspec: {templateRef: {name: plain}, content: {podTemplate: {spec: {containers: [{name: a, image: a}]}}}}"
+	const upload = "kind: TemplateVersion\nmetadata: {name: v}\nspec: {source: {file: 6ba7b810-9dad-11d1-80b4-00c04fd430c8, error: x}}"
+	const dryRun = "kind: DryRun\nmetadata: {name: d}\nspec: {versionRef: {name: v, uid: x}, owner: {user: ada}, cancel: {requestedAt: x}}"
 	const build = "kind: WorkspaceBuild\nmetadata: {name: dev-1}\nspec: {workspaceRef: {name: dev, uid: x}, number: 1, transition: Start, reason: Initiator, initiator: {name: ada}}"
 	for name, test := range map[string]struct {
 		manifest, patch string
@@ -108,6 +113,12 @@ func TestWhatNeverChanges(t *testing.T) {
 		"a version's template":           {version, `{"spec":{"templateRef":{"name":"other"}}}`, "spec.templateRef never changes"},
 		"a version's template, taken":    {version, `{"spec":{"templateRef":null}}`, "spec.templateRef never changes"},
 		"a version's message":            {version, `{"spec":{"message":"x","archived":true}}`, ""},
+		"a version's archive":            {upload, `{"spec":{"source":{"error":"y"}}}`, "spec.source never changes"},
+		"an archive's content":           {upload, `{"spec":{"content":{"image":"a"}}}`, "TemplateVersion.spec.content never changes"},
+		"a version's end, asked for":     {upload, `{"spec":{"cancel":{"requestedAt":"2026-01-01T00:00:00Z"}}}`, ""},
+		"a dry run's owner":              {dryRun, `{"spec":{"owner":{"user":"eve"}}}`, "a dry run never changes"},
+		"a dry run's parameters":         {dryRun, `{"spec":{"parameters":{"values":{"cpu":1}}}}`, "a dry run never changes"},
+		"a dry run's end, twice":         {dryRun, `{"spec":{"cancel":{"requestedAt":"y"}}}`, "spec.cancel is set once"},
 		"a build's transition":           {build, `{"spec":{"transition":"Stop"}}`, "a build never changes"},
 		"a build's parameters":           {build, `{"spec":{"parameters":{"values":{"cpu":1}}}}`, "a build never changes"},
 		"a build's wish":                 {build, `{"spec":{"wish":{"state":"Running"}}}`, "a build never changes"},

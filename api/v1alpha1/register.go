@@ -31,6 +31,7 @@ func addKnownTypes(s *runtime.Scheme) error {
 		&Organization{}, &OrganizationList{},
 		&Template{}, &TemplateList{},
 		&TemplateVersion{}, &TemplateVersionList{},
+		&DryRun{}, &DryRunList{},
 		&Workspace{}, &WorkspaceList{},
 		&WorkspaceBuild{}, &WorkspaceBuildList{},
 		&DeletedWorkspace{}, &DeletedWorkspaceList{},

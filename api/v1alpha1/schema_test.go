@@ -108,6 +108,7 @@ func TestNamesAndColumns(t *testing.T) {
 		"Organization":     {"borg", "DISPLAY NAME,DEFAULT,READY,REASON,AGE", nil},
 		"Template":         {"btpl", "VERSION,READY,ROLLOUT,WORKSPACES,AGE", nil},
 		"TemplateVersion":  {"btv", "TEMPLATE,ACTIVE,READY,BUILDS,REVISION,AGE", []string{".spec.templateRef.name"}},
+		"DryRun":           {"bdr", "VERSION,OWNER,STATE,AGE", nil},
 		"Workspace":        {"bws", "OWNER,TEMPLATE,STATE,READY,REASON,AGE", []string{".spec.owner.user", ".spec.templateRef.name", ".status.phase"}},
 		"WorkspaceBuild":   {"bwb", "WORKSPACE,NUMBER,TRANSITION,REASON,BY,STATE,TOOK,AGE", []string{".spec.workspaceRef.name", ".spec.transition"}},
 		"DeletedWorkspace": {"bdws", "WORKSPACE,OWNER,TEMPLATE,CLAIMS-UNTIL,EXPIRES,AGE", []string{".spec.owner.user", ".spec.objectName"}},
@@ -169,7 +170,7 @@ func TestNoSpecHasAFragileType(t *testing.T) {
 	for _, spec := range []any{
 		v1alpha1.OrganizationSpec{}, v1alpha1.UserSpec{}, v1alpha1.GroupSpec{}, v1alpha1.TemplateSpec{},
 		v1alpha1.TemplateVersionSpec{}, v1alpha1.WorkspaceSpec{}, v1alpha1.WorkspaceBuildSpec{},
-		v1alpha1.DeletedWorkspaceSpec{},
+		v1alpha1.DeletedWorkspaceSpec{}, v1alpha1.DryRunSpec{},
 	} {
 		walk(reflect.TypeOf(spec).Name(), reflect.TypeOf(spec))
 	}
@@ -189,6 +190,7 @@ func TestANewObjectIsNotYetHealthy(t *testing.T) {
 		&v1alpha1.Template{Spec: v1alpha1.TemplateSpec{Content: &content}}, &v1alpha1.TemplateVersion{Spec: v1alpha1.TemplateVersionSpec{Content: content}},
 		&v1alpha1.Workspace{Spec: v1alpha1.WorkspaceSpec{Owner: v1alpha1.WorkspaceOwner{User: "ada"}, TemplateRef: v1alpha1.NameReference{Name: "plain"}}},
 		&v1alpha1.WorkspaceBuild{Spec: spec},
+		&v1alpha1.DryRun{Spec: v1alpha1.DryRunSpec{VersionRef: v1alpha1.UIDReference{Name: "new", UID: "x"}, Owner: v1alpha1.WorkspaceOwner{User: "ada"}}},
 	} {
 		o.SetName("new")
 		if kind := reflect.TypeOf(o).Elem().Name(); !clusterScoped[kind] {

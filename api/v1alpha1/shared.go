@@ -145,6 +145,12 @@ const (
 	AnnotationIntent = "berth.dev/intent"
 	// AnnotationAgents on a pod names, as JSON, the agents it was made with and their containers.
 	AnnotationAgents = "berth.dev/agents"
+	// AnnotationFile begins the annotations of a pod that hold the files of its template's content.
+	AnnotationFile = "berth.dev/file."
+	// AnnotationKeys on a Secret that was made for a workspace names its keys, so that none need be read.
+	AnnotationKeys = "berth.dev/keys"
+	// AnnotationSecrets on a claim names the Secrets of its workspace, which go when its last claim goes.
+	AnnotationSecrets = "berth.dev/secrets"
 	// AnnotationKeepDeletedFor on a claim is how long it is kept after its workspace, as decided at the last accepted build.
 	AnnotationKeepDeletedFor = "berth.dev/keep-deleted-for"
 	// AnnotationDeleteAfter on a claim is the RFC 3339 time after which the manager removes it.

@@ -15,6 +15,10 @@ const (
 	// ReasonNotAllowed: the pod names something that the version does not declare or the organization does not allow,
 	// or its Pod Security level refuses it.
 	ReasonNotAllowed = "NotAllowed"
+	// ReasonVariableMissing: a variable has neither value nor default; push the version again with one.
+	ReasonVariableMissing = "VariableMissing"
+	// ReasonSourceInvalid: the uploaded archive holds no content that can be read; the message says why.
+	ReasonSourceInvalid = "SourceInvalid"
 	// ReasonParameterInvalid: a parameter's declaration contradicts itself; the message names it.
 	ReasonParameterInvalid = "ParameterInvalid"
 )
@@ -33,7 +37,10 @@ const (
 
 // TemplateVersionSpec is one content of a template, with what may be said about it later.
 //
-// +kubebuilder:validation:XValidation:rule="self.content == oldSelf.content",message="TemplateVersion.spec.content never changes; edit spec.content of the Template and a new version follows"
+// +kubebuilder:validation:XValidation:rule="has(self.content) == has(oldSelf.content) && (!has(self.content) || self.content == oldSelf.content)",message="TemplateVersion.spec.content never changes; edit spec.content of the Template and a new version follows"
+// +kubebuilder:validation:XValidation:rule="has(self.content) || (has(self.source) && has(self.source.error))",message="content says what a workspace consists of; only an archive that can't be read has none"
+// +kubebuilder:validation:XValidation:rule="has(self.source) == has(oldSelf.source) && (!has(self.source) || self.source == oldSelf.source)",message="spec.source never changes"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.cancel) || (has(self.cancel) && self.cancel == oldSelf.cancel)",message="spec.cancel is set once"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.id) || (has(self.id) && self.id == oldSelf.id)",message="spec.id never changes once it is set"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.templateRef) || (has(self.templateRef) && self.templateRef.name == oldSelf.templateRef.name)",message="spec.templateRef never changes once it is set"
 type TemplateVersionSpec struct {
@@ -61,8 +68,44 @@ type TemplateVersionSpec struct {
 	// +optional
 	TemplateRef *NameReference `json:"templateRef,omitempty"`
 
-	// Content is what a workspace of this version consists of. It never changes.
-	Content TemplateContent `json:"content"`
+	// Content is what a workspace of this version consists of. It never changes. It is absent only where source.error says
+	// why the archive could not be read.
+	// +optional
+	Content TemplateContent `json:"content,omitempty,omitzero"`
+
+	// Source is the uploaded archive that the content was read from; absent for a version that a Template stamped. It
+	// never changes.
+	// +optional
+	Source *VersionSource `json:"source,omitempty"`
+
+	// Cancel asks the check to end early. It is set once.
+	// +optional
+	Cancel *BuildCancel `json:"cancel,omitempty"`
+}
+
+// VersionSource is an uploaded archive, and what reading it came to.
+type VersionSource struct {
+	// File is the archive's id on the wire.
+	File ID `json:"file"`
+
+	// Hash is the SHA-256 of the archive as a tar, in hexadecimal.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^[0-9a-f]*$`
+	Hash string `json:"hash,omitempty"`
+
+	// Error is why no content could be read from the archive, with file and line; the check fails with it.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=4096
+	Error string `json:"error,omitempty"`
+
+	// Notes are what was read and left out, for the log of the check.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MaxLength=1024
+	Notes []string `json:"notes,omitempty"`
 }
 
 // TemplateVersionStatus is what the check found.
@@ -94,6 +137,12 @@ type TemplateVersionStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=200
 	Log []LogLine `json:"log,omitempty"`
+
+	// Resources are what a workspace of this version consists of, as the check rendered it.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=128
+	Resources []BuildResource `json:"resources,omitempty"`
 
 	// PodSecurity is the organization's Pod Security level that the check was made at; at another one it is made again.
 	// +optional

@@ -62,6 +62,8 @@ const (
 	ReasonClaimTaken = "ClaimTaken"
 	// ReasonPodRefused: the cluster refused the pod, by Pod Security, quota or admission; the message is its own.
 	ReasonPodRefused = "PodRefused"
+	// ReasonObjectRefused: an extra object can't be applied; the message names it and what would let it.
+	ReasonObjectRefused = "ObjectRefused"
 	// ReasonPodGone: the pod was deleted or evicted and is being made again.
 	ReasonPodGone = "PodGone"
 	// ReasonStartTimeout: the start did not succeed in time; the message says what it waited for.

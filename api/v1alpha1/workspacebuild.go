@@ -188,13 +188,17 @@ const (
 
 // BuildResource is an object of the workspace, as the build left it.
 type BuildResource struct {
-	// Kind is Pod or PersistentVolumeClaim.
+	// Kind is Pod, PersistentVolumeClaim or Secret, or the kind of an extra object.
 	// +kubebuilder:validation:MaxLength=63
 	Kind string `json:"kind"`
 
-	// Name is "pod", or the volume claim's name in the version.
+	// Name is "pod", or the name of the volume claim, the Secret or the extra object in the version.
 	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name"`
+
+	// ObjectName is the metadata.name of an extra object; absent for everything else.
+	// +optional
+	ObjectName ObjectName `json:"objectName,omitempty"`
 
 	// DailyCost is what it costs in credits a day.
 	// +optional
@@ -237,7 +241,7 @@ type WorkspaceBuildStatus struct {
 	// Resources are the objects of the workspace, as the build left them.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:MaxItems=128
 	Resources []BuildResource `json:"resources,omitempty"`
 
 	// Log tells what happened, from the first step to the end.
@@ -245,6 +249,13 @@ type WorkspaceBuildStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=200
 	Log []LogLine `json:"log,omitempty"`
+
+	// HiddenApps are the apps of the version that this build leaves out, as their includeWhen says.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=32
+	HiddenApps []string `json:"hiddenApps,omitempty"`
 
 	// Conditions are Ready, Reconciling and Stalled.
 	// +optional

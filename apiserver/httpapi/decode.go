@@ -19,7 +19,7 @@ import (
 // MaxBody is how many bytes the JSON body of a request may have.
 const MaxBody = 1 << 20
 
-// read gives a handler its input, as its type says: nothing, the query, or the JSON body.
+// read gives a handler its input, as its type says: nothing, the query, the body as it is, or the JSON body.
 func read[In any](w http.ResponseWriter, r *http.Request) (In, error) {
 	var in In
 	switch v := any(&in).(type) {
@@ -28,6 +28,10 @@ func read[In any](w http.ResponseWriter, r *http.Request) (In, error) {
 	case *Query:
 		*v = NewQuery(r.URL.Query())
 		return in, nil
+	case *Upload:
+		var err error
+		*v, err = readUpload(w, r)
+		return in, err
 	}
 	return in, decode(w, r, &in)
 }

@@ -52,8 +52,8 @@ func ByName[T any](name string, find func(context.Context, string) (T, authz.Obj
 }
 
 // On serves a route about one object: load finds it (404 when the caller may not see it), the action is checked against
-// it (403), and only then is the input read and fn run. In is None, Query, or the type of a JSON body; Out is None, the
-// type of a JSON body, or a Reply of it.
+// it (403), and only then is the input read and fn run. In is None, Query, Upload, or the type of a JSON body; Out is None,
+// Blob, the type of a JSON body, or a Reply of it.
 func On[T, In, Out any](load Load[T], a authz.Action, fn func(context.Context, T, In) (Out, error)) Endpoint {
 	e := endpoint[In, Out](a, true)
 	e.serve = func(w http.ResponseWriter, r *http.Request, status int) error {
@@ -154,7 +154,8 @@ func endpoint[In, Out any](a authz.Action, caller bool) Endpoint {
 
 // bodyType is the type that travels as JSON; nil when none does.
 func bodyType(t reflect.Type) reflect.Type {
-	if t == reflect.TypeFor[None]() || t == reflect.TypeFor[Query]() {
+	switch t {
+	case reflect.TypeFor[None](), reflect.TypeFor[Query](), reflect.TypeFor[Upload](), reflect.TypeFor[Blob]():
 		return nil
 	}
 	if r, ok := reflect.Zero(t).Interface().(replier); ok {

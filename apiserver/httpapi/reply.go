@@ -52,9 +52,9 @@ func (r *Refusal) Error() string { return r.Fault.Error() }
 func (r *Refusal) Unwrap() error { return r.Fault }
 
 // reply writes a success.
-func reply(w http.ResponseWriter, _ *http.Request, status int, out any) error {
-	if r, ok := out.(replier); ok {
-		body, other, header := r.parts()
+func reply(w http.ResponseWriter, r *http.Request, status int, out any) error {
+	if special, ok := out.(replier); ok {
+		body, other, header := special.parts()
 		for name, values := range header {
 			w.Header()[name] = append(w.Header()[name], values...)
 		}
@@ -66,6 +66,9 @@ func reply(w http.ResponseWriter, _ *http.Request, status int, out any) error {
 	if _, ok := out.(None); ok || status == http.StatusNoContent || status == http.StatusNotModified {
 		w.WriteHeader(status)
 		return nil
+	}
+	if b, ok := out.(Blob); ok {
+		return writeBlob(w, r, status, b)
 	}
 	return writeJSON(w, status, out)
 }

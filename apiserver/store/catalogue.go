@@ -173,10 +173,15 @@ func (s *Store) VersionByID(ctx context.Context, id uuid.UUID) (VersionParts, au
 	if err != nil {
 		return VersionParts{}, authz.Object{}, err
 	}
+	return p, p.Rights(), nil
+}
+
+// Rights is what rights on a version depend on: its template, or, where none has taken it up, templates that are made.
+func (p VersionParts) Rights() authz.Object {
 	if p.Template == nil {
-		return p, authz.NewTemplate(p.Organization.Name), nil
+		return authz.NewTemplate(p.Organization.Name)
 	}
-	return p, authz.TemplateObject(p.Template), nil
+	return authz.TemplateObject(p.Template)
 }
 
 // VersionByObjectName is the version of a template that has the metadata.name.

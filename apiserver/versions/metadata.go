@@ -50,21 +50,29 @@ func (h *Handlers) update(ctx context.Context, p store.VersionParts, in codersdk
 }
 
 func checkMetadata(in codersdk.PatchTemplateVersionRequest) error {
-	var wrong []fault.Field
+	message := ""
+	if in.Message != nil {
+		message = *in.Message
+	}
+	if wrong := checkWords(in.Name, message); len(wrong) > 0 {
+		return &fault.Error{Kind: fault.Invalid, Message: "Validation failed.", Fields: wrong}
+	}
+	return nil
+}
+
+// checkWords says what is wrong with a version's name and message. An empty name is none.
+func checkWords(name, message string) (wrong []fault.Field) {
 	switch {
-	case in.Name == "":
-	case len(in.Name) > maxName:
+	case name == "":
+	case len(name) > maxName:
 		wrong = append(wrong, fault.Field{Path: "name", Detail: "must have at most 64 characters"})
-	case !namePattern.MatchString(in.Name):
+	case !namePattern.MatchString(name):
 		wrong = append(wrong, fault.Field{Path: "name", Detail: "must be letters and digits in parts joined by one hyphen, dot or underline, such as v1.2"})
 	}
-	if in.Message != nil && (!utf8.ValidString(*in.Message) || utf8.RuneCountInString(*in.Message) > maxMessage) {
+	if !utf8.ValidString(message) || utf8.RuneCountInString(message) > maxMessage {
 		wrong = append(wrong, fault.Field{Path: "message", Detail: "must be text of at most 1048 characters"})
 	}
-	if len(wrong) == 0 {
-		return nil
-	}
-	return &fault.Error{Kind: fault.Invalid, Message: "Validation failed.", Fields: wrong}
+	return wrong
 }
 
 // archive hides a version and keeps it from being promoted and started. The one that new starts take can't be put away.

@@ -39,6 +39,7 @@ func agents(p WorkspaceParts, b *v1alpha1.WorkspaceBuild, resource uuid.UUID, sh
 	for i, a := range declared(content) {
 		one := agentParts{
 			content: content, agent: a, first: i == 0, id: ids.Agent(shown.ID, a.Name), reported: reported(p, b, a.Name), current: accepted(p, b),
+			hidden: b.Status.HiddenApps,
 		}
 		all = append(all, one.show(resource, shown, now))
 	}
@@ -52,7 +53,8 @@ type agentParts struct {
 	first    bool // apps and scripts that name no agent are the first one's
 	id       uuid.UUID
 	reported v1alpha1.AgentStatus
-	current  bool // the build is what the workspace is held to; agents of earlier ones are gone
+	hidden   []string // apps that the build leaves out
+	current  bool     // the build is what the workspace is held to; agents of earlier ones are gone
 }
 
 // reported is what an agent last reported in the build, or nothing.

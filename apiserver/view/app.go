@@ -3,6 +3,7 @@
 package view
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -22,6 +23,9 @@ const (
 func (a agentParts) apps() []codersdk.WorkspaceApp {
 	all := []codersdk.WorkspaceApp{}
 	for _, app := range a.content.Apps {
+		if slices.Contains(a.hidden, app.Name) {
+			continue
+		}
 		if app.Agent == a.agent.Name || app.Agent == "" && a.first {
 			all = append(all, a.app(app))
 		}

@@ -59,12 +59,12 @@ func worker(name string) *uuid.UUID {
 	return &id
 }
 
-// fileID is the id of the archive that a version's content can be had as: another content, another id.
+// fileID is the id of the archive that a version's content can be had as.
 func fileID(v *v1alpha1.TemplateVersion) uuid.UUID {
 	if v == nil {
 		return uuid.Nil
 	}
-	return uuid.NewSHA1(ids.Of(v), []byte("file\x00"+v.Status.ContentHash))
+	return ids.VersionFile(v)
 }
 
 // tags say who may do the work. Clients expect the two that stand for "anybody of the organization" where there are none.

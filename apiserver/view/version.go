@@ -21,10 +21,6 @@ type VersionParts struct {
 // Version shows a version of a template.
 func Version(p VersionParts) codersdk.TemplateVersion {
 	v := p.Version
-	work := v1alpha1.Job{Phase: v1alpha1.JobPending}
-	if v.Status.Job != nil {
-		work = *v.Status.Job
-	}
 	wire := codersdk.TemplateVersion{
 		ID:             ids.Of(v),
 		OrganizationID: ids.Of(p.Organization),
@@ -32,7 +28,7 @@ func Version(p VersionParts) codersdk.TemplateVersion {
 		UpdatedAt:      updatedAt(v),
 		Name:           v.WireName(),
 		Message:        v.Spec.Message,
-		Job:            job(ids.Of(v), v1alpha1.CreatedAt(v), work, v),
+		Job:            job(ids.Of(v), v1alpha1.CreatedAt(v), asked(v.Status.Job, v.Spec.Cancel), v),
 		Readme:         v.Spec.Content.Readme,
 		CreatedBy:      creator(p.Creator),
 		Archived:       v.Spec.Archived,

@@ -18,9 +18,12 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/berth-dev/berth/api/codersdk"
 	"github.com/berth-dev/berth/apiserver/builds"
+	"github.com/berth-dev/berth/apiserver/files"
 	"github.com/berth-dev/berth/apiserver/httpapi"
 	"github.com/berth-dev/berth/apiserver/quotas"
 	"github.com/berth-dev/berth/apiserver/store"
@@ -41,7 +44,7 @@ var (
 	observed http.RoundTripper
 )
 
-// TestWorkspaces proves the four packages that stand on one store together: templates, versions, workspaces, builds.
+// TestWorkspaces proves the packages that stand on one store together: templates, versions, files, workspaces, builds.
 func TestWorkspaces(t *testing.T) {
 	RegisterFailHandler(Fail)
 	observed = contract.NewRecorder(t).Transport(t, http.DefaultTransport)
@@ -56,6 +59,7 @@ var _ = BeforeSuite(func() {
 
 	ctx, cancel := context.WithCancel(context.Background())
 	DeferCleanup(cancel)
+	Expect(env.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "berth-system"}})).To(Succeed())
 	objects, err = store.New(ctx, store.Options{Config: env.Config, Namespace: "berth-system"})
 	Expect(err).NotTo(HaveOccurred())
 	go func() {
@@ -68,7 +72,8 @@ var _ = BeforeSuite(func() {
 		Routes: slices.Concat(
 			(&quotas.Handlers{Store: objects}).Routes(),
 			(&templates.Handlers{Store: objects, Now: time.Now}).Routes(),
-			(&versions.Handlers{Store: objects}).Routes(),
+			(&versions.Handlers{Store: objects, Files: objects.Files(time.Now), AccessURL: "http://berth.test", Now: time.Now}).Routes(),
+			(&files.Handlers{Store: objects, Files: objects.Files(time.Now)}).Routes(),
 			(&workspaces.Handlers{Store: objects, Now: time.Now}).Routes(),
 			(&builds.Handlers{Store: objects, Now: time.Now}).Routes(),
 		),
@@ -113,6 +118,9 @@ func ask(ctx context.Context, user, method, path string, body any) answer {
 	request, err := http.NewRequestWithContext(ctx, method, server.URL+"/api/v2/"+path, reader)
 	Expect(err).NotTo(HaveOccurred())
 	request.Header.Set("Test-User", user)
+	if method == "POST" && path == "files" {
+		request.Header.Set("Content-Type", "application/x-tar")
+	}
 	response, err := (&http.Client{Transport: observed}).Do(request)
 	Expect(err).NotTo(HaveOccurred())
 	defer response.Body.Close()

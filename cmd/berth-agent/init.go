@@ -40,3 +40,24 @@ func seed(flags *flag.FlagSet, arguments []string, stdout io.Writer) (int, error
 	_, err = fmt.Fprintf(stdout, "%d files copied from %s, %d were there already, %d skipped\n", done.Copied, *from, done.Kept, len(done.Skipped))
 	return 0, err
 }
+
+func files(flags *flag.FlagSet, arguments []string, stdout io.Writer) (int, error) {
+	from := flags.String("from", "", "directory that holds the files")
+	list := flags.String("files", "", "JSON list of what to write: from, to, path, mode")
+	if err := parse(flags, arguments, "from", "files"); err != nil {
+		return 2, err
+	}
+	wanted, err := agent.ParseFiles(*list)
+	if err != nil {
+		return 2, err
+	}
+	skipped, err := agent.WriteFiles(*from, wanted)
+	for _, s := range skipped {
+		fmt.Fprintln(stdout, "skipped", s)
+	}
+	if err != nil {
+		return 1, err
+	}
+	_, err = fmt.Fprintf(stdout, "%d files written, %d skipped\n", len(wanted)-len(skipped), len(skipped))
+	return 0, err
+}

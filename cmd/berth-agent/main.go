@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command berth-agent is what Berth runs inside a workspace's pod: as an init container that brings it there
-// (install) and one that fills a new home (seed), as the first process of a container (run), and as that container's
+// (install), one that fills a new home (seed) and one that writes the template's files (files), as the first process of a container (run), and as that container's
 // readiness probe (ready).
 package main
 
@@ -17,6 +17,7 @@ const usage = `berth-agent runs inside a workspace's pod.
 
   berth-agent install --to DIR                copy this program to DIR/berth-agent
   berth-agent seed --to DIR --from HOME       fill a new home claim, mounted at DIR, from the image's HOME
+  berth-agent files --from DIR --files JSON   write the files that JSON lists from DIR into the volumes that it names
   berth-agent run [flags] [-- COMMAND ...]    be the first process of a container; without COMMAND hold it open
   berth-agent ready [flags]                   exit 0 while the agent that runs is ready
   berth-agent version                         print the version
@@ -31,7 +32,7 @@ func main() {
 // dispatch runs one command line and returns its exit code: 2 for a wrong command line, 1 for what failed.
 func dispatch(arguments []string, stdout, stderr io.Writer) int {
 	commands := map[string]func(*flag.FlagSet, []string, io.Writer) (int, error){
-		"install": install, "seed": seed, "run": run, "ready": checkReady, "version": printVersion,
+		"install": install, "seed": seed, "files": files, "run": run, "ready": checkReady, "version": printVersion,
 	}
 	if len(arguments) == 0 || commands[arguments[0]] == nil {
 		fmt.Fprint(stderr, usage)

@@ -20,9 +20,12 @@ import (
 // A template may name a Secret or ConfigMap only where its label opens it, so the manager must be able to look at that
 // label: it binds itself, in the namespaces of organizations and nowhere else, to a fixed ClusterRole of the chart.
 //
-// In effect that adds no right to what the manager has: it may create pods in any namespace, and whoever creates pods in
-// one can mount every Secret there. Nor can it become more: it writes RoleBindings of one name, and binds to one role,
-// which reads single objects and lists none.
+// The same role lets it make the Secrets that a template generates, and act as a service account of the namespace, with
+// whose rights extra objects are applied.
+//
+// In effect that adds no right to read or act to what the manager has: it may create pods in any namespace, and whoever
+// creates pods in one can mount every Secret there and run as every account. Nor can it become more: it writes
+// RoleBindings of one name, and binds to one role, which reads single objects and lists none.
 const (
 	// MountableRole is the chart's ClusterRole, which nothing else binds.
 	MountableRole = "berth-mountable"

@@ -4,19 +4,16 @@ package templateversion
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/internal/fault"
 	"github.com/berth-dev/berth/internal/render"
+	"github.com/berth-dev/berth/internal/trial"
 )
 
 // shown is how many problems a message tells at once.
@@ -28,12 +25,17 @@ type verdict struct {
 	refusal *fault.Error
 	// note is what the Ready condition says of a version that is right.
 	note string
+	// resources are what a workspace of it consists of, as far as it was rendered.
+	resources []v1alpha1.BuildResource
 }
 
 // earlier is what a check found before, as the status has it; nil when none was made at this level, or the conditions
 // tell of something else by now.
 func earlier(v *v1alpha1.TemplateVersion, hash, level string) *verdict {
 	status := &v.Status
+	if status.Job != nil && status.Job.Phase == v1alpha1.JobCanceled {
+		return &verdict{refusal: errCanceled}
+	}
 	ready := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady)
 	if ready == nil || status.Job == nil || status.ContentHash != hash || status.PodSecurity != level {
 		return nil
@@ -52,6 +54,7 @@ func refusals() map[string]bool {
 	return map[string]bool{
 		v1alpha1.ReasonInvalid: true, v1alpha1.ReasonExpressionInvalid: true, v1alpha1.ReasonPodInvalid: true,
 		v1alpha1.ReasonNotAllowed: true, v1alpha1.ReasonParameterInvalid: true,
+		v1alpha1.ReasonSourceInvalid: true, v1alpha1.ReasonVariableMissing: true,
 	}
 }
 
@@ -64,6 +67,7 @@ func (r *Reconciler) check(ctx context.Context, s *scope) error {
 			return err
 		}
 		s.found = &found
+		s.sayEnded()
 	}
 	if s.found.refusal != nil {
 		return s.found.refusal
@@ -74,10 +78,29 @@ func (r *Reconciler) check(ctx context.Context, s *scope) error {
 // examine compiles the content, renders it with what it says itself, and asks the cluster. An error means that the
 // cluster did not answer, which says nothing about the version.
 func (r *Reconciler) examine(ctx context.Context, s *scope) (verdict, error) {
+	if s.canceled() {
+		return verdict{refusal: errCanceled}, nil
+	}
+	if source := s.version.Spec.Source; source != nil && source.Error != "" {
+		return verdict{refusal: fault.New(fault.Invalid, "%s", source.Error).Because(v1alpha1.ReasonSourceInvalid)}, nil
+	}
+	s.sayParsed()
+	if refusal := unset(&s.version.Spec.Content); refusal != nil {
+		return verdict{refusal: refusal}, nil
+	}
+	if refusal, err := r.valuesStored(ctx, s); refusal != nil || err != nil {
+		return verdict{refusal: refusal}, err
+	}
+	return r.try(ctx, s)
+}
+
+// try is examine for a content whose values are all there.
+func (r *Reconciler) try(ctx context.Context, s *scope) (verdict, error) {
 	compiled, problems := render.Compile(&s.version.Spec.Content)
 	if len(problems) > 0 {
 		return verdict{refusal: refuse(problems)}, nil
 	}
+	s.say(stageChecking, v1alpha1.LogInfo, "compiled", "the expressions compile")
 	input, placeholders := compiled.Sample()
 	input.Platform = r.Platform
 	input.Organization = render.Organization{Name: s.org.WireName(), ServiceAccountName: s.org.ServiceAccount()}
@@ -88,14 +111,32 @@ func (r *Reconciler) examine(ctx context.Context, s *scope) (verdict, error) {
 	if refusal != nil {
 		return excuse(refusal, placeholders), nil
 	}
+	s.sayRendered(workload, placeholders)
 	refusal, err := r.ask(ctx, s, workload)
 	if err != nil {
 		return verdict{}, err
 	}
 	if refusal != nil {
-		return excuse(refusal, placeholders), nil
+		return excuse(refusal, placeholders).with(workload), nil
 	}
-	return verdict{note: "the content compiles and renders, and the cluster would take its pod"}, nil
+	note := "the content compiles and renders, and the cluster would take its pod"
+	refusal, beside, err := r.tryExtras(ctx, s, workload)
+	if err != nil {
+		return verdict{}, err
+	}
+	if refusal != nil {
+		return excuse(refusal, placeholders).with(workload), nil
+	}
+	return verdict{note: note + beside, resources: workload.Resources}, nil
+}
+
+// errCanceled ends a check that somebody asked to end.
+var errCanceled = fault.New(fault.Conflict, "the check was canceled").Because(v1alpha1.ReasonCanceled)
+
+// canceled tells whether the check is to end early. One that has ended before is not canceled when it is made again.
+func (s *scope) canceled() bool {
+	j := s.version.Status.Job
+	return s.version.Spec.Cancel != nil && (j == nil || !j.Phase.Ended())
 }
 
 // excuse lets a refusal pass as a warning where values were made up: what they lead to proves nothing. What the
@@ -106,6 +147,14 @@ func excuse(refusal *fault.Error, placeholders []string) verdict {
 	}
 	return verdict{note: fmt.Sprintf("the content compiles; with made-up values for %s it would be refused: %s",
 		strings.Join(placeholders, ", "), refusal.Error())}
+}
+
+// with is the verdict with what was rendered, unless it refuses that.
+func (v verdict) with(workload *render.Workload) verdict {
+	if v.refusal == nil {
+		v.resources = workload.Resources
+	}
+	return v
 }
 
 // refuse makes one fault of all problems, with the reason of the first.
@@ -121,46 +170,23 @@ func refuse(problems []render.Problem) *fault.Error {
 }
 
 // ask has the cluster judge the pod without making it. Only what it says of the pod itself is a refusal: a pod that is
-// no pod (422), or one that the Pod Security level forbids. A full quota says something about today.
+// no pod, or one that the Pod Security level forbids. A full quota says something about today, and so does another's
+// admission, which is asked again; what takes no dry runs is asked when the pod is made.
 func (r *Reconciler) ask(ctx context.Context, s *scope, workload *render.Workload) (*fault.Error, error) {
+	content := &s.version.Spec.Content
 	pod := &corev1.Pod{ObjectMeta: *workload.Pod.ObjectMeta.DeepCopy(), Spec: *workload.Pod.Spec.DeepCopy()}
 	// The name is no random one, so that the same refusal reads the same each time.
 	pod.Namespace, pod.Name = s.version.Namespace, "berth-check-"+s.hash[:12]
-	err := r.Create(ctx, pod, client.DryRunAll)
-	var status apierrors.APIStatus
+	verdict, err := trial.Pod(ctx, r, content, pod)
 	switch {
-	case err == nil:
-		return nil, nil
-	case !errors.As(err, &status):
-		return nil, err
-	case apierrors.IsInvalid(err):
-		return r.invalid(s, workload, status.Status()), nil
-	case apierrors.IsBadRequest(err) && strings.Contains(err.Error(), "does not support dry run"):
-		return nil, nil // an admission webhook of the cluster can't be asked; the pod is, when it is made
-	case apierrors.IsForbidden(err):
-		message := status.Status().Message
-		if _, why, ok := strings.Cut(message, "violates PodSecurity "); ok {
-			return fault.On(root(&s.version.Spec.Content), "the organization's Pod Security level does not allow it: %s", why).
-				Because(v1alpha1.ReasonNotAllowed), nil
-		}
-		if strings.Contains(message, "exceeded quota") {
-			return nil, nil
-		}
+	case err != nil:
+		return nil, fmt.Errorf("dry run of the pod in namespace %s: %w", pod.Namespace, err)
+	case verdict.Answer == trial.Refused:
+		return nil, fmt.Errorf("dry run of the pod in namespace %s: %s", pod.Namespace, verdict.Message)
+	case verdict.Answer == trial.Wrong:
+		return refuse(verdict.Problems), nil
+	case verdict.Answer == trial.Insecure:
+		return verdict.Insecurity(content), nil
 	}
-	return nil, fmt.Errorf("dry run of the pod in namespace %s: %w", pod.Namespace, err)
-}
-
-// invalid tells what the cluster found wrong with the pod, by the fields that the author wrote.
-func (r *Reconciler) invalid(s *scope, workload *render.Workload, status metav1.Status) *fault.Error {
-	if status.Details == nil || len(status.Details.Causes) == 0 {
-		return fault.On(root(&s.version.Spec.Content), "%s", status.Message).Because(v1alpha1.ReasonPodInvalid)
-	}
-	var problems []render.Problem
-	for _, cause := range status.Details.Causes {
-		problems = append(problems, render.Problem{
-			Path:    origin(&s.version.Spec.Content, &workload.Pod.Spec, cause.Field),
-			Message: cause.Message, Reason: v1alpha1.ReasonPodInvalid,
-		})
-	}
-	return refuse(problems)
+	return nil, nil
 }

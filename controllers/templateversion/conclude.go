@@ -7,6 +7,7 @@ import (
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/controllers/phase"
+	"github.com/berth-dev/berth/internal/joblog"
 	"github.com/berth-dev/berth/internal/render"
 )
 
@@ -25,7 +26,11 @@ func conclude(s *scope, outcome error, worker string) {
 	}
 	if s.checking {
 		status.Job = job(s, worker)
+		status.Log = joblog.Append(status.Log, s.told...)
 		status.ContentHash, status.PodSecurity = s.hash, s.level
+		if s.found != nil {
+			status.Resources = s.found.resources
+		}
 	}
 	status.Conditions = phase.Conclude(status.Conditions, s.version.Generation, outcome, ready, s.now)
 	phase.NotEnforced(&status.Conditions, s.version.Generation, render.NotEnforced(&s.version), s.now)
@@ -44,8 +49,14 @@ func job(s *scope, worker string) *v1alpha1.Job {
 		return j
 	}
 	j.CompletedAt, j.Phase = &now, v1alpha1.JobSucceeded
-	if s.found.refusal != nil {
-		j.Phase, j.Error = v1alpha1.JobFailed, phase.Shorten(s.found.refusal.Error(), longestError)
+	switch refusal := s.found.refusal; {
+	case refusal == errCanceled:
+		j.Phase, j.CanceledAt = v1alpha1.JobCanceled, &now
+	case refusal != nil:
+		j.Phase, j.Error = v1alpha1.JobFailed, phase.Shorten(refusal.Error(), longestError)
+		if refusal.Reason == v1alpha1.ReasonVariableMissing {
+			j.ErrorCode = v1alpha1.ErrorRequiredVariables
+		}
 	}
 	return j
 }

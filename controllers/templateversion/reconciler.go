@@ -25,6 +25,7 @@ import (
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/controllers/phase"
 	"github.com/berth-dev/berth/internal/index"
+	"github.com/berth-dev/berth/internal/joblog"
 	"github.com/berth-dev/berth/internal/render"
 )
 
@@ -42,6 +43,10 @@ const enforced = "pod-security.kubernetes.io/enforce"
 type Reconciler struct {
 	// Client reads from the cache, and asks the cluster by a dry run.
 	client.Client
+	// As gives the rights of an organization's service account, with which extra objects are tried.
+	As phase.Accounts
+	// Live reads past the cache: whether the values of sensitive variables are stored.
+	Live client.Reader
 	// Platform is what the installation adds to every pod.
 	Platform render.Platform
 	// Worker is the name of this replica, as the check's job shows it.
@@ -67,6 +72,8 @@ type scope struct {
 	checking bool
 	// found is what is known of the version by now; nil when the pass did not come so far, or the cluster did not answer.
 	found *verdict
+	// told is what the pass adds to the log.
+	told []joblog.Entry
 	// active and builds are how the version fares.
 	active bool
 	builds string

@@ -9,6 +9,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -17,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/controllers/phase"
 	"github.com/berth-dev/berth/controllers/templateversion"
 	"github.com/berth-dev/berth/internal/render"
 	. "github.com/berth-dev/berth/internal/testing/cluster"
@@ -45,7 +47,8 @@ func sit() *desk {
 		},
 	}))
 	d.Reconciler = &templateversion.Reconciler{
-		Client: d.Journal, Platform: render.Platform{AgentImage: "registry.example/berth:1"}, Worker: "manager-0",
+		Client: d.Journal, Live: d.Journal, As: phase.Impersonating(env.Config, env.Scheme, env.Client.RESTMapper()),
+		Platform: render.Platform{AgentImage: "registry.example/berth:1"}, Worker: "manager-0",
 		Events: &Events{}, Clock: clock.RealClock{},
 	}
 	return d
@@ -138,6 +141,36 @@ var _ = Describe("a TemplateVersion", func() {
 			c.Parameters = []v1alpha1.Parameter{given.Parameter("cpu", v1alpha1.TypeInteger, "two")}
 		}), v1alpha1.ReasonParameterInvalid, "spec.content.parameters[0].default"),
 	)
+
+	It("is tried with its extra objects, with the rights of the organization's account", func(ctx SpecContext) {
+		policy := func(port string) func(*v1alpha1.TemplateVersion) {
+			return content(func(c *v1alpha1.TemplateContent) {
+				c.ExtraObjects = []v1alpha1.ExtraObject{{ID: "web", Object: runtime.RawExtension{Raw: []byte(
+					`{"apiVersion":"v1","kind":"Service","metadata":{"name":"${workspace.objectName}"},"spec":{"ports":[{"port":` + port + `}]}}`)}}}
+			})
+		}
+		d, v := sit(), create(ctx, policy("70000"))
+		d.settle(ctx, v)
+		Expect(v).To(BeReady())
+		Expect(Message(v, v1alpha1.ConditionReady)).To(And(
+			ContainSubstring("extra object web could not be tried"), ContainSubstring("system:serviceaccount:"+org+":berth-workspace")))
+
+		By("an account that may")
+		Expect(env.Client.Create(ctx, &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: org, Name: "services"},
+			Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"services"}, Verbs: []string{"create"}}}})).To(Succeed())
+		Expect(env.Client.Create(ctx, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: org, Name: "services"},
+			RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "services"},
+			Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: org, Name: v1alpha1.DefaultServiceAccount}}})).To(Succeed())
+		n := 0
+		Eventually(func(g Gomega) { // the authorizer reads roles from a cache of its own, and a version is tried once
+			n++
+			next := given.TemplateVersion(org, fmt.Sprintf("plain-x%d", n), "plain", policy("70000"))
+			g.Expect(env.Client.Create(ctx, next)).To(Succeed())
+			d.settle(ctx, next)
+			g.Expect(next).To(BeStalled(v1alpha1.ReasonPodInvalid))
+			g.Expect(Message(next, v1alpha1.ConditionReady)).To(ContainSubstring("spec.content.extraObjects[0].object.spec.ports[0].port"))
+		}).WithContext(ctx).Should(Succeed())
+	})
 
 	It("is checked again when the organization's level is another", func(ctx SpecContext) {
 		d := sit()

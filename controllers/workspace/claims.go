@@ -68,7 +68,10 @@ func (r *Reconciler) settle(ctx context.Context, s *scope, claim *corev1.Persist
 	if retain || deletion.KeepClaimsUntil != nil {
 		return nil
 	}
-	return ignoreGone(r.Delete(ctx, claim, client.Preconditions{UID: &claim.UID}))
+	if err := ignoreGone(r.Delete(ctx, claim, client.Preconditions{UID: &claim.UID})); err != nil {
+		return err
+	}
+	return forget(ctx, r.Client, r.Live, claim)
 }
 
 // annotate writes what is not there yet.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/internal/ledger"
+	"github.com/berth-dev/berth/internal/render"
 	. "github.com/berth-dev/berth/internal/testing/cluster"
 	"github.com/berth-dev/berth/internal/testing/given"
 )
@@ -127,6 +128,51 @@ var _ = Describe("Deleting a workspace", func() {
 		Expect(env.Client.Delete(ctx, ws)).To(Succeed())
 		w.gone(ctx, ws)
 		Expect(w.claims(ctx, ws)[0].Annotations).To(HaveKeyWithValue(v1alpha1.AnnotationDeleteAfter, w.clock.Now().Add(24*time.Hour).UTC().Format(time.RFC3339)))
+	})
+
+	It("removes a generated Secret with the last of the claims, and not before", func(ctx SpecContext) {
+		for keep, when := range map[v1alpha1.Duration]time.Duration{"0s": 0, "24h": 24 * time.Hour} {
+			w := found(ctx, env.Client)
+			w.with(ctx, v1alpha1.Lifecycle{KeepDeletedFor: keep}, func(c *v1alpha1.TemplateContent) {
+				c.VolumeClaims = []v1alpha1.VolumeClaim{{Name: "home", Size: "1Gi", MountPath: "/home/dev"}, {Name: "data", Size: "1Gi"}}
+				c.Secrets = []v1alpha1.GeneratedSecret{{Name: "db", Generate: []string{"password"}}}
+			})
+			ws := w.workspace(ctx, "api")
+			w.run(ctx, ws)
+			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.org, Name: render.SecretName(ws, "db")}}
+			Expect(read(ctx, secret)).To(BeTrue())
+			claims := w.claims(ctx, ws)
+			Expect(env.Client.Delete(ctx, ws)).To(Succeed())
+			w.gone(ctx, ws)
+			if when > 0 {
+				w.passes(when)
+				for i := range claims {
+					Expect(read(ctx, secret)).To(BeTrue(), "a claim is left")
+					_, err := w.sweeps.Reconcile(ctx, request(&claims[i]))
+					Expect(err).NotTo(HaveOccurred())
+				}
+			}
+			Expect(left(w.claims(ctx, ws))).To(BeEmpty())
+			Expect(read(ctx, secret)).To(BeFalse())
+		}
+	})
+
+	It("keeps a generated Secret as long as a claim that is retained", func(ctx SpecContext) {
+		w := found(ctx, env.Client)
+		w.with(ctx, v1alpha1.Lifecycle{KeepDeletedFor: "0s"}, func(c *v1alpha1.TemplateContent) {
+			c.VolumeClaims = []v1alpha1.VolumeClaim{{Name: "home", Size: "1Gi"}, {Name: "data", Size: "1Gi", WhenDeleted: v1alpha1.WhenDeletedRetain}}
+			c.Secrets = []v1alpha1.GeneratedSecret{{Name: "db", Generate: []string{"password"}}}
+		})
+		ws := w.workspace(ctx, "api")
+		w.run(ctx, ws)
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.org, Name: render.SecretName(ws, "db")}}
+		Expect(read(ctx, secret)).To(BeTrue())
+		password := secret.Data["password"]
+		Expect(env.Client.Delete(ctx, ws)).To(Succeed())
+		w.gone(ctx, ws)
+		Expect(left(w.claims(ctx, ws))).To(HaveLen(1))
+		Expect(read(ctx, secret)).To(BeTrue())
+		Expect(secret.Data["password"]).To(Equal(password))
 	})
 
 	It("works under foreground deletion, where the collector takes builds and pods at once", func(ctx SpecContext) {

@@ -222,19 +222,20 @@ var _ = Describe("A request that fails once", func() {
 	})
 
 	It("leaves nothing of a quota behind", func(ctx SpecContext) {
-		limited := func(c client.WithWatch) *world {
+		limited := func(c *unlucky) *world {
 			w := found(ctx, c)
 			w.template = w.newTemplate(ctx, "dear", dear)
 			w.granted(ctx, v1alpha1.Quota{DailyCost: ptr.To(int64(20))})
 			return w
 		}
-		want := limited(luckless(-1, mishaps[0])).life(ctx)
+		calm := luckless(-1, mishaps[0])
+		want := limited(calm).life(ctx, calm)
 		for _, m := range mishaps[1:] {
 			u := luckless(1, m)
 			w := limited(u)
-			Expect(w.life(ctx)).To(Equal(want), "%s met %v", m.name, u.met)
+			Expect(w.life(ctx, u)).To(Equal(want), "%s met %v", m.name, u.met)
 			next := w.workspace(ctx, "next")
-			w.patiently(ctx, next)
+			w.patiently(ctx, next, u)
 			read(ctx, next)
 			Expect(next.Status.Build.DailyCost).To(HaveValue(BeEquivalentTo(13)), "there is room for one")
 		}

@@ -69,7 +69,7 @@ func found(ctx context.Context, c client.WithWatch) *world {
 	}
 	w.decides = &workspace.Reconciler{Client: w.Journal, Live: w.Journal, Own: "default", Clock: w.clock, Events: w.said, AgentImage: "registry.example/berth:1"}
 	w.acts = &workspacebuild.Reconciler{
-		Client: w.Journal, Live: w.Journal, Clock: w.clock, Worker: "manager-0",
+		Client: w.Journal, Live: w.Journal, As: phase.Impersonating(env.Config, env.Scheme, env.Client.RESTMapper()), Clock: w.clock, Worker: "manager-0",
 		Platform: render.Platform{AgentImage: "registry.example/berth:1"},
 	}
 	w.sweeps = &workspace.Sweep{Client: w.Journal, Live: w.Journal, Clock: w.clock, Events: w.said}

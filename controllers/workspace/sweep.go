@@ -18,7 +18,7 @@ import (
 	"github.com/berth-dev/berth/controllers/phase"
 )
 
-// Sweep removes the claims of deleted workspaces when their time is over. It touches none but those that a deletion has
+// Sweep removes the claims of deleted workspaces when their time is over, and with the last one the Secrets. It touches none but those that a deletion has
 // marked with delete-after, and none whose workspace is there again.
 type Sweep struct {
 	// Client reads from a cache that holds the claims that are ours.
@@ -63,7 +63,10 @@ func (r *Sweep) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, e
 		return ctrl.Result{RequeueAfter: again}, nil
 	}
 	err = r.Delete(ctx, &claim, client.Preconditions{UID: &claim.UID, ResourceVersion: &claim.ResourceVersion})
-	return ctrl.Result{}, ignoreGone(err)
+	if err != nil {
+		return ctrl.Result{}, ignoreGone(err)
+	}
+	return ctrl.Result{}, forget(ctx, r.Client, r.Live, &claim)
 }
 
 // left is how long a marked claim is still kept. One whose mark can't be read is kept for ever, and said so.

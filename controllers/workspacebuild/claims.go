@@ -5,6 +5,8 @@ package workspacebuild
 import (
 	"context"
 	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -84,6 +86,7 @@ func (r *Reconciler) findOrMake(ctx context.Context, s *scope, want *corev1.Pers
 // keepClaim writes on a claim what its workspace's deletion will need, takes off what an earlier one left, and has it
 // grow where the version asks for more.
 func (r *Reconciler) keepClaim(ctx context.Context, s *scope, claim, want *corev1.PersistentVolumeClaim) error {
+	want.Annotations[v1alpha1.AnnotationSecrets] = union(claim.Annotations[v1alpha1.AnnotationSecrets], want.Annotations[v1alpha1.AnnotationSecrets])
 	labels, annotations := missing(claim.Labels, want.Labels), missing(claim.Annotations, want.Annotations)
 	for _, gone := range []string{v1alpha1.AnnotationDeleteAfter, v1alpha1.AnnotationUndelete} {
 		if _, there := claim.Annotations[gone]; there {
@@ -118,6 +121,9 @@ func (r *Reconciler) claim(s *scope, c *render.Claim) *corev1.PersistentVolumeCl
 	labels[v1alpha1.LabelVolume] = c.Volume
 	annotations := s.annotations()
 	annotations[v1alpha1.AnnotationWhenDeleted] = string(c.WhenDeleted)
+	if secrets := secretsOf(s.workload); secrets != "" {
+		annotations[v1alpha1.AnnotationSecrets] = secrets
+	}
 	annotations[v1alpha1.AnnotationKeepDeletedFor] = string(schedule.FormatDuration(ledger.KeepDeletedFor(lifecycle)))
 	return &corev1.PersistentVolumeClaim{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.workspace.Namespace, Name: c.Name, Labels: labels, Annotations: annotations},
@@ -137,6 +143,13 @@ func (s *scope) annotations() map[string]string {
 		v1alpha1.AnnotationOwner:     string(s.workspace.Spec.Owner.User),
 		v1alpha1.AnnotationTemplate:  string(s.workspace.Spec.TemplateRef.Name),
 	}
+}
+
+// union are the names of two lists, each once: a Secret that a version has no more stays as long as the claims do.
+func union(have, more string) string {
+	names := strings.FieldsFunc(have+","+more, func(r rune) bool { return r == ',' })
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), ",")
 }
 
 // missing are the wanted entries that are absent or different, as a merge patch holds them.

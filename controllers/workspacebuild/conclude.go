@@ -40,6 +40,9 @@ func conclude(s *scope, outcome error, worker string) *v1alpha1.WorkspaceBuild {
 	if s.resources != nil {
 		status.Resources = s.resources
 	}
+	if s.workload != nil {
+		status.HiddenApps = s.workload.HiddenApps
+	}
 	status.Stage = ""
 	if s.build.Spec.Restart {
 		status.Stage = s.stage

@@ -80,7 +80,7 @@ func unlessRefused(err error) error {
 	return err
 }
 
-// kept are the claims that a stopped workspace keeps, as the last start showed them.
+// kept are the claims, Secrets and extra objects that a stopped workspace keeps, as the last start showed them.
 func (r *Reconciler) kept(ctx context.Context, s *scope) error {
 	var builds v1alpha1.WorkspaceBuildList
 	err := r.List(ctx, &builds, client.InNamespace(s.build.Namespace), client.MatchingFields{index.Workspace: string(s.workspace.UID)})
@@ -104,6 +104,14 @@ func (r *Reconciler) kept(ctx context.Context, s *scope) error {
 			}
 		}
 		s.resources = append(s.resources, resource)
+	}
+	if last == nil {
+		return nil
+	}
+	for _, was := range last.Status.Resources {
+		if was.Kind == "Secret" || was.ObjectName != "" {
+			s.resources = append(s.resources, was)
+		}
 	}
 	return nil
 }

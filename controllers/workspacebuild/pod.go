@@ -21,7 +21,7 @@ import (
 	"github.com/berth-dev/berth/internal/render"
 )
 
-// make makes the build's claims and its pod. The pod is created, never applied, and only after the live cluster has
+// make makes the build's claims, Secrets and extra objects, and then its pod. The pod is created, never applied, and only after the live cluster has
 // said that the workspace is still held to this build and has no other pod; its name is stable, so that of two leaders
 // one is refused by etcd.
 func (r *Reconciler) make(ctx context.Context, s *scope) error {
@@ -36,8 +36,10 @@ func (r *Reconciler) make(ctx context.Context, s *scope) error {
 	if err := r.stillHeld(ctx, s); err != nil {
 		return err
 	}
-	if err := r.provide(ctx, s); err != nil {
-		return err
+	for _, have := range []func(context.Context, *scope) error{r.provide, r.endow, r.extras} {
+		if err := have(ctx, s); err != nil {
+			return err
+		}
 	}
 	pod, err := s.pod()
 	if err != nil {

@@ -43,6 +43,8 @@ type Reconciler struct {
 	client.Client
 	// Live reads past the cache: what must be known before a pod is made, and what is not ours.
 	Live client.Reader
+	// As gives the rights of an organization's service account, with which extra objects are applied.
+	As phase.Accounts
 	// Clock tells the time of jobs and conditions.
 	Clock clock.PassiveClock
 	// Platform is what the installation adds to every pod.

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/controllers/phase"
 	"github.com/berth-dev/berth/controllers/workspacebuild"
 	"github.com/berth-dev/berth/internal/ledger"
 	"github.com/berth-dev/berth/internal/render"
@@ -58,7 +59,8 @@ func set(ctx context.Context, change ...func(*v1alpha1.TemplateContent)) *bench 
 	j := NewJournal(env.Client)
 	b := &bench{Journal: j, org: org, user: "u" + org, clock: clocktesting.NewFakePassiveClock(time.Now().Truncate(time.Second))}
 	b.Reconciler = &workspacebuild.Reconciler{
-		Client: j, Live: j, Clock: b.clock, Worker: "manager-0", Platform: render.Platform{AgentImage: "registry.example/berth:1"},
+		Client: j, Live: j, As: phase.Impersonating(env.Config, env.Scheme, env.Client.RESTMapper()),
+		Clock: b.clock, Worker: "manager-0", Platform: render.Platform{AgentImage: "registry.example/berth:1"},
 	}
 	b.content = given.Content(change...)
 	b.version = given.TemplateVersion(org, "go-1", "go", func(v *v1alpha1.TemplateVersion) { v.Spec.Content = *b.content })

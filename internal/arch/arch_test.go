@@ -62,6 +62,8 @@ var rows = []row{
 
 	{part: "internal/parameters", may: []string{"api/v1alpha1", "internal/fault"}, never: pure},
 	{part: "internal/schedule", may: []string{"api/v1alpha1", "internal/fault"}, never: pure},
+	{part: "internal/archive", may: []string{"internal/fault"}, never: append([]string{"time"}, pure...)},
+	{part: "internal/provision", may: []string{"api/v1alpha1", "internal/fault", "internal/archive"}, never: append([]string{"time"}, pure...)},
 	{part: "internal/query", may: []string{"api/", "internal/fault"}, never: pure},
 	{part: "internal/gitops", may: []string{"api/v1alpha1", "internal/fault"}, never: pure},
 	{part: "internal/joblog", may: []string{"api/v1alpha1"}, never: pure},
@@ -77,6 +79,8 @@ var rows = []row{
 
 	{part: "internal/claims", may: []string{"api/v1alpha1", "internal/fault"}},
 	{part: "internal/credentials", may: []string{"api/v1alpha1", "internal/fault"}},
+	{part: "internal/files", may: []string{"api/v1alpha1", "internal/fault", "internal/archive", "internal/ids"}},
+	{part: "internal/trial", may: []string{"api/v1alpha1", "internal/fault", "internal/render"}},
 	{part: "internal/identity", may: []string{"api/v1alpha1", "internal/fault", "internal/authz"}},
 	{part: "internal/serving", may: []string{"api/v1alpha1"}},
 

@@ -45,6 +45,8 @@ func (s Subject) Can(a Action, o Object) bool {
 		return s.canUser(a, o)
 	case Organization:
 		return s.canOrganization(a, o)
+	case File:
+		return s.canFile(a, o)
 	}
 	return false
 }
@@ -129,6 +131,19 @@ func (s Subject) canUser(a Action, o Object) bool {
 		if s.administers(organization) {
 			return true
 		}
+	}
+	return false
+}
+
+// canFile: an archive takes room that all share, so only who may change a template may send one. It is its sender's; who
+// administers a template that was made of it reads it as the template's.
+func (s Subject) canFile(a Action, o Object) bool {
+	own := o.Owner != "" && o.Owner == s.User
+	switch a {
+	case Read:
+		return own || s.has(v1alpha1.SiteRoleTemplateAdmin)
+	case Create:
+		return own && (o.Editor || s.has(v1alpha1.SiteRoleTemplateAdmin) || s.administersAny())
 	}
 	return false
 }

@@ -89,6 +89,21 @@ func TestCan(t *testing.T) {
 			want: map[string]string{"owner": all, "template-admin": "r", "user-admin": "r", "auditor": "r", "org-admin": "rU",
 				"ada": "r", "peer": "r", "in-group": "r", "left": none, "outsider": none, "nobody": none},
 		},
+		"ada's archive": {
+			object: FileObject("ada", false),
+			want: map[string]string{"owner": all, "template-admin": "r", "user-admin": none, "auditor": "r", "org-admin": none,
+				"ada": "r", "peer": none, "in-group": none, "left": "r", "outsider": none, "nobody": none},
+		},
+		"an archive of ada, who may change a template": {
+			object: FileObject("ada", true),
+			want: map[string]string{"owner": all, "template-admin": "r", "user-admin": none, "auditor": "r", "org-admin": none,
+				"ada": "rc", "peer": none, "in-group": none, "left": "rc", "outsider": none, "nobody": none},
+		},
+		"an archive of an organization's administrator": {
+			object: FileObject("orla", false),
+			want: map[string]string{"owner": all, "template-admin": "r", "user-admin": none, "auditor": "r", "org-admin": "rc",
+				"ada": none, "peer": none, "in-group": none, "left": none, "outsider": none, "nobody": none},
+		},
 		"ada's account": {
 			object: user("ada"),
 			want: map[string]string{"owner": all, "template-admin": "r", "user-admin": all, "auditor": "r", "org-admin": "r",

@@ -14,6 +14,7 @@ const (
 	Group        Kind = "group"
 	User         Kind = "user"
 	Organization Kind = "organization"
+	File         Kind = "file"
 )
 
 // Object is what something is asked of: only what the decision needs to know.
@@ -30,6 +31,13 @@ type Object struct {
 	// the deployment.
 	Memberships map[string][]v1alpha1.OrganizationRole
 	Privileged  bool
+	// Editor is whether a file's owner may change a template, by its access list.
+	Editor bool
+}
+
+// FileObject is an archive that the User with that metadata.name uploaded, or is about to.
+func FileObject(uploader string, editor bool) Object {
+	return Object{Kind: File, Owner: uploader, Editor: editor}
 }
 
 // WorkspaceObject is a workspace of the User with that metadata.name in the organization, one to be made included.

@@ -64,6 +64,15 @@ func (s Subject) administers(organization string) bool {
 	return slices.Contains(s.Memberships[organization], v1alpha1.OrganizationRoleAdmin)
 }
 
+func (s Subject) administersAny() bool {
+	for organization := range s.Memberships {
+		if s.administers(organization) {
+			return true
+		}
+	}
+	return false
+}
+
 func (s Subject) in(namespace, group string) bool {
 	return s.Groups[types.NamespacedName{Namespace: namespace, Name: group}]
 }

@@ -31,6 +31,20 @@ func Build(workspace uuid.UUID, number int64) uuid.UUID {
 	return derive(workspace, "build", strconv.FormatInt(number, 10))
 }
 
+// File is the id of an archive with the hash that a User uploaded.
+func File(uploader uuid.UUID, hash string) uuid.UUID { return derive(uploader, "file", hash) }
+
+// VersionFile is the id of the archive that a version's content can be had as: the one that was uploaded, else one that
+// is written when somebody asks for it. Another content has another id.
+func VersionFile(v *v1alpha1.TemplateVersion) uuid.UUID {
+	if s := v.Spec.Source; s != nil {
+		if id, err := uuid.Parse(string(s.File)); err == nil {
+			return id
+		}
+	}
+	return uuid.NewSHA1(Of(v), []byte("file\x00"+v.Status.ContentHash))
+}
+
 // Job is the id of the work behind a build, a version's check or a dry run.
 func Job(of uuid.UUID) uuid.UUID { return derive(of, "job") }
 

@@ -28,12 +28,16 @@ const (
 	ID = "wire.id"
 	// Name finds a Template, Group, Organization or User by its name on the wire, in lower case.
 	Name = "wire.name"
-	// Owner finds Workspaces and DeletedWorkspaces by spec.owner.user.
+	// Owner finds Workspaces, DeletedWorkspaces and DryRuns by spec.owner.user.
 	Owner = "spec.owner.user"
 	// OwnerName finds a Workspace, or DeletedWorkspaces, by its owner and its name on the wire: OwnerNameKey.
 	OwnerName = "wire.owner-name"
 	// Template finds Workspaces and TemplateVersions by spec.templateRef.name.
 	Template = "spec.templateRef.name"
+	// File finds TemplateVersions by the id of the archive that their content can be had as.
+	File = "wire.file"
+	// Job finds a DryRun by the id of its job on the wire.
+	Job = "wire.job"
 	// Coming finds a Workspace by the id of the build that it shows when it has none: its first, or the accepted one whose
 	// object is gone.
 	Coming = "wire.coming-build"
@@ -115,6 +119,10 @@ func All() []Index {
 			}
 			return []string{string(v.Spec.TemplateRef.Name)}
 		})},
+		{&v1alpha1.TemplateVersion{}, File, of(func(v *v1alpha1.TemplateVersion) []string { return []string{ids.VersionFile(v).String()} })},
+
+		{&v1alpha1.DryRun{}, Job, of(func(d *v1alpha1.DryRun) []string { return []string{ids.Job(ids.Of(d)).String()} })},
+		{&v1alpha1.DryRun{}, Owner, of(func(d *v1alpha1.DryRun) []string { return []string{string(d.Spec.Owner.User)} })},
 
 		{&v1alpha1.Workspace{}, ID, wireID},
 		{&v1alpha1.Workspace{}, Owner, of(func(w *v1alpha1.Workspace) []string { return []string{string(w.Spec.Owner.User)} })},

@@ -42,11 +42,19 @@ func TestValues(t *testing.T) {
 		w.UID, w.Spec.Name = types.UID(id), "Api"
 	})
 	version := given.TemplateVersion("platform", "v", "go-dev")
+	uploaded := given.TemplateVersion("platform", "u", "go-dev", func(v *v1alpha1.TemplateVersion) {
+		v.Spec.Source = &v1alpha1.VersionSource{File: v1alpha1.ID(id)}
+	})
+	tried := &v1alpha1.DryRun{ObjectMeta: metav1.ObjectMeta{UID: types.UID(id)}, Spec: v1alpha1.DryRunSpec{Owner: v1alpha1.WorkspaceOwner{User: "ada"}}}
 	for name, c := range map[string]struct {
 		o    client.Object
 		in   string
 		want []string
 	}{
+		"an uploaded archive":         {uploaded, index.File, []string{id}},
+		"one that can be written":     {version, index.File, []string{ids.VersionFile(version).String()}},
+		"a dry run's job":             {tried, index.Job, []string{ids.Job(uuid.MustParse(id)).String()}},
+		"a dry run's owner":           {tried, index.Owner, []string{"ada"}},
 		"a uid until there is an id":  {user, index.ID, []string{id}},
 		"a name without case":         {user, index.Name, []string{"ada"}},
 		"an address without case":     {user, index.Email, []string{"ada@example.org"}},

@@ -16,7 +16,7 @@ const (
 	dearest = int64(1_000_000_000)
 )
 
-// account lists the pod and the claims as clients see them, with what they cost, and sorts the references.
+// account lists the pod, the claims, the Secrets and the extra objects as clients see them, with what they cost, and sorts the references.
 func (a *assembly) account() {
 	slices.SortFunc(a.workload.References, func(x, y Reference) int {
 		return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Name, y.Name))
@@ -26,6 +26,14 @@ func (a *assembly) account() {
 	a.workload.Resources = append(a.workload.Resources, pod)
 	for _, claim := range a.workload.Claims {
 		a.workload.Resources = append(a.workload.Resources, a.resource("PersistentVolumeClaim", claim.Volume))
+	}
+	for _, secret := range a.workload.Secrets {
+		a.workload.Resources = append(a.workload.Resources, a.resource("Secret", secret.Secret))
+	}
+	for _, extra := range a.workload.Extras {
+		r := a.resource(extra.Kind, extra.ID)
+		r.Name, r.ObjectName = extra.Resource, v1alpha1.ObjectName(extra.Name)
+		a.workload.Resources = append(a.workload.Resources, r)
 	}
 	for _, r := range a.workload.Resources {
 		a.workload.DailyCost += r.DailyCost

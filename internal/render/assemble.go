@@ -38,6 +38,7 @@ func (a *assembly) wrong(path, reason, format string, args ...any) {
 // assemble puts the workload together. Problems of the evaluation are the first among those returned.
 func (c *Compiled) assemble(in *Input, run *evaluation) (*Workload, []Problem) {
 	a := &assembly{Compiled: c, in: in, run: run, claimed: map[string]*Claim{}, at: map[string]string{}}
+	a.nameSecrets()
 	a.claimVolumes()
 	if c.pod != nil {
 		a.longForm()
@@ -48,14 +49,18 @@ func (c *Compiled) assemble(in *Input, run *evaluation) (*Workload, []Problem) {
 		return nil, a.allProblems()
 	}
 	a.addSidecars()
+	a.holdToArchitecture()
 	a.addVolumes()
 	a.collectReferences()
 	a.placeAgents()
+	a.renderExtras()
+	a.hideApps()
 	if a.failed() {
 		return nil, a.allProblems()
 	}
 	harden(&a.workload.Pod.Spec)
 	a.workload.Pod.Spec.ServiceAccountName = in.Organization.ServiceAccountName
+	a.placeFiles()
 	a.seedHome()
 	a.installAgent()
 	a.account()
@@ -203,18 +208,18 @@ func (a *assembly) imageOf(l *leaf) string {
 func (a *assembly) environment(env []compiledEnv) []corev1.EnvVar {
 	var vars []corev1.EnvVar
 	for _, v := range env {
-		vars = append(vars, corev1.EnvVar{Name: v.name, Value: a.run.text(v.value), ValueFrom: envSource(v.source)})
+		vars = append(vars, corev1.EnvVar{Name: v.name, Value: a.run.text(v.value), ValueFrom: a.envSource(v)})
 	}
 	return vars
 }
 
-func envSource(s *v1alpha1.EnvSource) *corev1.EnvVarSource {
-	switch {
+func (a *assembly) envSource(v compiledEnv) *corev1.EnvVarSource {
+	switch s := v.source; {
 	case s == nil:
 		return nil
 	case s.SecretKeyRef != nil:
 		return &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
-			LocalObjectReference: corev1.LocalObjectReference{Name: string(s.SecretKeyRef.Name)}, Key: s.SecretKeyRef.Key}}
+			LocalObjectReference: corev1.LocalObjectReference{Name: a.run.text(v.secretName)}, Key: a.run.text(v.secretKey)}}
 	case s.ConfigMapKeyRef != nil:
 		return &corev1.EnvVarSource{ConfigMapKeyRef: &corev1.ConfigMapKeySelector{
 			LocalObjectReference: corev1.LocalObjectReference{Name: string(s.ConfigMapKeyRef.Name)}, Key: s.ConfigMapKeyRef.Key}}

@@ -32,6 +32,9 @@ type Compiled struct {
 	claims    []compiledClaim
 	sidecars  []compiledSidecar
 	agents    []compiledAgent
+	apps      []compiledApp
+	extras    []compiledExtra
+	files     []compiledFile
 	dailyCost *leaf
 	metadata  []compiledMetadata
 }
@@ -45,6 +48,8 @@ type compiledEnv struct {
 	name   string
 	value  *leaf
 	source *v1alpha1.EnvSource
+	// secretName and secretKey are those of the source's secretKeyRef.
+	secretName, secretKey *leaf
 }
 
 type compiledClaim struct {
@@ -70,6 +75,11 @@ type compiledAgent struct {
 	env  []compiledEnv
 }
 
+type compiledApp struct {
+	name        string
+	includeWhen []*leaf
+}
+
 type compiledMetadata struct {
 	v1alpha1.ResourceMetadata
 	path      string
@@ -83,6 +93,16 @@ type compiler struct {
 	declared    *declarations
 	expressions int
 	problems    []Problem
+	// rules are what the schemaless object that is being compiled may not hold.
+	rules objectRules
+}
+
+// objectRules are what differs between a pod and an extra object, each by the field's names from the root.
+type objectRules struct {
+	// fixed says why no expression may stand in a field.
+	fixed func(where []string) string
+	// expands tells whether Kubernetes expands $(NAME) in a field.
+	expands func(where []string) bool
 }
 
 func (c *compiler) wrong(path, reason, format string, args ...any) {
@@ -116,6 +136,12 @@ func Compile(content *v1alpha1.TemplateContent) (*Compiled, []Problem) {
 		path := fmt.Sprintf("%s.agents[%d]", contentPath, i)
 		c.agents = append(c.agents, compiledAgent{Agent: agent, path: path, env: c.environment(path+".env", agent.Env)})
 	}
+	for i, app := range c.content.Apps {
+		path := fmt.Sprintf("%s.apps[%d].includeWhen", contentPath, i)
+		c.apps = append(c.apps, compiledApp{name: app.Name, includeWhen: c.conditions(path, app.IncludeWhen)})
+	}
+	c.compileFiles()
+	c.compileExtras()
 	c.costs()
 	c.checkNames()
 	c.checkStructure()
@@ -141,7 +167,9 @@ func (c *compiler) checkStructure() {
 }
 
 func (c *compiler) checkDeclarations() {
-	for _, field := range parameters.Declared(contentPath+".parameters", c.content.Parameters) {
+	fields := parameters.Declared(contentPath+".parameters", c.content.Parameters)
+	fields = append(fields, parameters.Presets(contentPath+".presets", c.content.Parameters, c.content.Presets)...)
+	for _, field := range fields {
 		c.wrong(field.Path, v1alpha1.ReasonParameterInvalid, "%s", field.Detail)
 	}
 	seen := map[string]bool{}
@@ -166,6 +194,11 @@ func (c *compiler) checkVariable(path string, v *v1alpha1.Variable) {
 	case v.Sensitive && open:
 		c.wrong(path+".sensitive", v1alpha1.ReasonParameterInvalid, "a sensitive variable must not stand in the open; put it into a Secret and name that in valueFrom.secretKeyRef")
 	case v.ValueFrom != nil:
+		for field, text := range map[string]string{"name": string(v.ValueFrom.SecretKeyRef.Name), "key": v.ValueFrom.SecretKeyRef.Key} {
+			if holdsExpression(text) {
+				c.wrong(path+".valueFrom.secretKeyRef."+field, v1alpha1.ReasonNotAllowed, "holds an expression, and must not: a variable is the same for all workspaces")
+			}
+		}
 	default:
 		if _, err := parameters.Decode(v.Type, variableValue(v)); err != nil {
 			c.wrong(path+".value", v1alpha1.ReasonParameterInvalid, "%v", err)
@@ -185,6 +218,7 @@ func (c *compiler) whatRuns() {
 	default:
 		path := contentPath + ".podTemplate"
 		if tree, ok := c.parse(path, c.content.PodTemplate.Raw); ok {
+			c.rules = objectRules{fixed: fixed, expands: expands}
 			c.pod = c.node(path, nil, tree, reflect.TypeFor[corev1.PodTemplateSpec]())
 		}
 	}
@@ -251,7 +285,9 @@ func (c *compiler) environment(path string, env []v1alpha1.EnvVar) []compiledEnv
 	var compiled []compiledEnv
 	for i, v := range env {
 		at := fmt.Sprintf("%s[%d]", path, i)
-		compiled = append(compiled, compiledEnv{path: at, name: v.Name, value: c.text(at+".value", v.Value, textShape, true), source: v.ValueFrom})
+		entry := compiledEnv{path: at, name: v.Name, value: c.text(at+".value", v.Value, textShape, true), source: v.ValueFrom}
+		c.source(&entry)
+		compiled = append(compiled, entry)
 		if holdsExpression(v.Name) {
 			c.wrong(at+".name", v1alpha1.ReasonNotAllowed, "holds an expression, and must not: it is a name, and names are fixed")
 		}

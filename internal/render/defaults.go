@@ -74,12 +74,15 @@ func (c *compiler) checkNames() {
 	for i, script := range c.content.Scripts {
 		c.namesAgent(fmt.Sprintf("%s.scripts[%d].agent", contentPath, i), script.Agent, agents)
 	}
-	shown := map[string]bool{}
+	shown, objects := map[string]bool{}, c.checkObjectNames(claims)
 	for _, m := range c.metadata {
 		c.once(m.path+".name", m.Name, shown)
-		if m.Name != podResource && !claims[m.Name] {
-			c.wrong(m.path+".name", v1alpha1.ReasonInvalid, "%q is neither %q nor a volume claim", m.Name, podResource)
+		if m.Name != podResource && !objects[m.Name] {
+			c.wrong(m.path+".name", v1alpha1.ReasonInvalid, "%q is neither %q nor a volume claim, a Secret or an extra object", m.Name, podResource)
 		}
+	}
+	for i, f := range c.content.Files {
+		c.namesAgent(fmt.Sprintf("%s.files[%d].agent", contentPath, i), f.Agent, agents)
 	}
 }
 

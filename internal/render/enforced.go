@@ -58,12 +58,8 @@ func (f *stated) content(c *v1alpha1.TemplateContent) {
 	if c == nil {
 		return
 	}
-	for i, v := range c.Variables {
-		f.add(v.ValueFrom != nil, fmt.Sprintf("spec.content.variables[%d].valueFrom", i))
-	}
 	for i, a := range c.Agents {
 		at := fmt.Sprintf("spec.content.agents[%d]", i)
-		f.add(a.Arch != "", at+".arch")
 		f.add(a.MOTD != "", at+".motd")
 		f.add(len(a.Metadata) > 0, at+".metadata")
 		f.add(a.ConnectionTimeout != "", at+".connectionTimeout")

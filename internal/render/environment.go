@@ -39,6 +39,8 @@ type declarations struct {
 	fields map[string][]string
 	// secret are the variables whose value stands in a Secret, which no expression sees.
 	secret map[string]bool
+	// loops are the variables of a forEach, innermost last.
+	loops []string
 }
 
 // declare builds the environment of a content. Declarations that are wrong were found before; they are left out here,

@@ -32,6 +32,8 @@ const (
 // expressions, on which names, structure and policy can be checked.
 type evaluation struct {
 	bindings map[string]any
+	// secrets are the metadata.names of the content's Secrets, by their names in the content.
+	secrets  map[string]string
 	cost     uint64
 	written  int
 	problems []Problem
@@ -46,6 +48,8 @@ func (e *evaluation) value(l *leaf) any {
 	switch {
 	case l == nil:
 		return nil
+	case l.secret != "":
+		return e.secretName(l)
 	case !l.dynamic():
 		return l.literal
 	case e == nil:

@@ -129,6 +129,9 @@ func (d *declarations) noRoot(ast *celast.AST, e *common.Error, name, shown stri
 	if called {
 		return didYouMean(fmt.Sprintf("no function %q in %s", name, shown), name, d.functions())
 	}
+	if name == "secrets" {
+		return fmt.Sprintf("a Secret of the content cannot be named here, in %s; %s", shown, whereSecretsAreNamed)
+	}
 	roots := make([]string, 0, len(d.fields))
 	for root := range d.fields {
 		roots = append(roots, root)

@@ -18,6 +18,8 @@ type leaf struct {
 	pieces []compiledPiece
 	// expands says that Kubernetes expands $(NAME) in the field.
 	expands bool
+	// secret is the Secret of the content whose metadata.name the field holds; empty for every other field.
+	secret string
 }
 
 // compiledPiece is literal text, or an expression.

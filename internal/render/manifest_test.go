@@ -35,13 +35,16 @@ podTemplate:
   spec:
     tolerations: [{key: nvidia.com/gpu, operator: Exists}]
     containers: [{name: train, image: "registry.example/torch:2.9", resources: {limits: {nvidia.com/gpu: "${parameters.gpus}"}}}, {name: web, image: "registry.example/node:24"}, {name: otel, image: "registry.example/otel:1"}]
+extraObjects:
+- {id: share, keep: true, forEach: [{s: "${parameters.shares}"}], object: {apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: "${workspace.objectName}-${s}"}, spec: {accessModes: [ReadWriteMany], resources: {requests: {storage: 1Gi}}}}}
 `
 
 	django = `
 image: registry.example/python-dev:3.14
 parameters: [{name: database, type: boolean, default: true}]
+secrets: [{name: db, generate: [password]}]
 volumeClaims: [{name: home, size: 20Gi, mountPath: /home/dev, whenDeleted: Retain}, {name: data, size: 5Gi, includeWhen: ["${parameters.database}"]}]
-sidecars: [{name: db, image: "registry.example/postgres:18", includeWhen: ["${parameters.database}"], volumeMounts: [{name: data, mountPath: /var/lib/postgresql}], env: [{name: POSTGRES_PASSWORD, valueFrom: {secretKeyRef: {name: db-password, key: password}}}]}]
+sidecars: [{name: db, image: "registry.example/postgres:18", includeWhen: ["${parameters.database}"], volumeMounts: [{name: data, mountPath: /var/lib/postgresql}], env: [{name: POSTGRES_PASSWORD, valueFrom: {secretKeyRef: {name: "${secrets.db.name}", key: password}}}]}]
 `
 )
 

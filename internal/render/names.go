@@ -71,6 +71,9 @@ func digest(n int, parts ...string) string {
 	return hex.EncodeToString(sum[:])[:n]
 }
 
+// Digest is a short hash of a text, in hexadecimal.
+func Digest(text []byte) string { return digest(16, string(text)) }
+
 // Intent is a hash of what a pod was asked to be: its labels, annotations and spec. It is written on the pod as
 // v1alpha1.AnnotationIntent, which itself does not count.
 func Intent(pod *corev1.PodTemplateSpec) (string, error) {

@@ -69,6 +69,7 @@ func (a *assembly) referEnv(env []corev1.EnvVar, at string) {
 		}
 		at := fmt.Sprintf("%s[%d].valueFrom", at, i)
 		if ref := v.ValueFrom.SecretKeyRef; ref != nil {
+			a.checkGenerated(ref.Name, ref.Key, at+".secretKeyRef.key")
 			a.refer("Secret", ref.Name, ref.Optional, at+".secretKeyRef.name")
 		}
 		if ref := v.ValueFrom.ConfigMapKeyRef; ref != nil {
@@ -79,6 +80,9 @@ func (a *assembly) referEnv(env []corev1.EnvVar, at string) {
 
 // refer notes a reference, once an object: one that must be there outweighs one that need not.
 func (a *assembly) refer(kind, name string, optional *bool, at string) {
+	if kind == "Secret" && a.generated(name) != nil {
+		return // it is the workspace's own
+	}
 	may := optional != nil && *optional
 	refs := a.workload.References
 	for i := range refs {

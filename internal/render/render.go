@@ -14,7 +14,7 @@ func (c *Compiled) Render(in Input) (*Workload, *fault.Error) {
 	if refusal != nil {
 		return nil, refusal
 	}
-	workload, problems := c.assemble(&in, &evaluation{bindings: values})
+	workload, problems := c.assemble(&in, &evaluation{bindings: values, secrets: c.secretNames(&in.Workspace)})
 	if len(problems) > 0 {
 		return nil, Fault(problems)
 	}

@@ -136,6 +136,7 @@ resourceMetadata: [{name: pod, icon: /pod.svg, dailyCost: 1}, {name: data, hide:
 		{Kind: "Pod", Name: "pod", Icon: "/pod.svg", DailyCost: 5},
 		{Kind: "PersistentVolumeClaim", Name: "home"},
 		{Kind: "PersistentVolumeClaim", Name: "data", Hide: true, DailyCost: 2, Items: []v1alpha1.ResourceMetadataItem{{Key: "size", Value: "5Gi"}}},
+		{Kind: "Secret", Name: "db"},
 	}
 	if diff := cmp.Diff(want, w.Resources); diff != "" || w.DailyCost != 7 {
 		t.Errorf("costs %d; resources (-want +got):\n%s", w.DailyCost, diff)

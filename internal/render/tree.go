@@ -86,11 +86,14 @@ func (c *compiler) node(path string, where []string, value any, t reflect.Type) 
 		return nil
 	}
 	if text, ok := value.(string); ok && holdsExpression(text) {
-		if why := fixed(where); why != "" {
+		if part := secretPart(where); part != "" {
+			return newLeaf(c.secretText(path, text, part))
+		}
+		if why := c.rules.fixed(where); why != "" {
 			c.wrong(path, v1alpha1.ReasonNotAllowed, "holds an expression, and must not: %s", why)
 			return nil
 		}
-		return newLeaf(c.text(path, text, s, expands(where)))
+		return newLeaf(c.text(path, text, s, c.rules.expands(where)))
 	}
 	switch s {
 	case objectShape:

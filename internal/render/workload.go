@@ -80,11 +80,17 @@ type Workload struct {
 	Pod corev1.PodTemplateSpec
 	// Claims are the volume claims, in the order of the content. The pod names them already.
 	Claims []Claim
+	// Secrets are those that are made for the workspace. The pod names them already.
+	Secrets []Secret
+	// Extras are the further objects, in the order of the content.
+	Extras []Extra
+	// HiddenApps are the names of the apps that this workspace does not have.
+	HiddenApps []string
 	// Agents are the agents and the containers they run in, in the order of the content.
 	Agents []Agent
 	// DailyCost is what the workspace costs in credits a day while it runs: the sum over Resources.
 	DailyCost int64
-	// Resources are the pod and the claims as clients see them. Texts marked sensitive are left out.
+	// Resources are the pod, the claims, the Secrets and the extra objects as clients see them. Texts marked sensitive are left out.
 	Resources []v1alpha1.BuildResource
 	// References are the Secrets and ConfigMaps that the pod names, each once, sorted. The caller must refuse one that
 	// does not carry the label LabelMountable with the value "true".
@@ -103,6 +109,30 @@ type Claim struct {
 	MountPath string
 	// WhenDeleted is Delete or Retain, never empty.
 	WhenDeleted v1alpha1.WhenDeleted
+}
+
+// Secret is one that is made for the workspace.
+type Secret struct {
+	// Secret is its name in the content.
+	Secret string
+	// Name is its metadata.name.
+	Name string
+	// Keys are what it must hold, each with a random value.
+	Keys []string
+}
+
+// Extra is a further object of the workspace.
+type Extra struct {
+	// ID is that of its entry in the content.
+	ID string
+	// Resource is what clients call it: the ID, with a number behind it where the entry makes several.
+	Resource string
+	// Kind and Name are the object's.
+	Kind, Name string
+	// Keep leaves it behind when the workspace has it no more.
+	Keep bool
+	// Object is what is applied, but for its namespace, its owner and Berth's own labels and annotations.
+	Object map[string]any
 }
 
 // Agent is an agent and its container.

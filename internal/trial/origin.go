@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package templateversion
+package trial
 
 import (
 	"encoding/json"
@@ -17,8 +17,8 @@ import (
 // item is one entry of a list in the path of a field: spec.containers[2], and what follows it.
 var item = regexp.MustCompile(`^\.?((?:[a-zA-Z]+\.)*([a-zA-Z]+))\[(\d+)\](.*)$`)
 
-// root is the field that says what runs.
-func root(content *v1alpha1.TemplateContent) string {
+// Root is the field that says what runs.
+func Root(content *v1alpha1.TemplateContent) string {
 	if content.PodTemplate != nil {
 		return "spec.content.podTemplate"
 	}
@@ -36,7 +36,7 @@ func origin(content *v1alpha1.TemplateContent, pod *corev1.PodSpec, field string
 		if content.PodTemplate != nil {
 			return "spec.content.podTemplate." + field
 		}
-		return root(content)
+		return Root(content)
 	}
 	list, rest := parts[2], parts[4]
 	position, _ := strconv.Atoi(parts[3]) // the expression lets digits through only; too many of them are no position
@@ -54,7 +54,7 @@ func origin(content *v1alpha1.TemplateContent, pod *corev1.PodSpec, field string
 			return originOfContainer(content, list, &containers[position], rest)
 		}
 	}
-	return root(content)
+	return Root(content)
 }
 
 func originOfVolume(content *v1alpha1.TemplateContent, name, rest string) string {
@@ -64,7 +64,7 @@ func originOfVolume(content *v1alpha1.TemplateContent, name, rest string) string
 	if i := authored(content).Spec.Volumes.find(name); i >= 0 {
 		return fmt.Sprintf("spec.content.podTemplate.spec.volumes[%d]%s", i, rest)
 	}
-	return root(content)
+	return Root(content)
 }
 
 func originOfContainer(content *v1alpha1.TemplateContent, list string, container *corev1.Container, rest string) string {
@@ -81,14 +81,14 @@ func originOfContainer(content *v1alpha1.TemplateContent, list string, container
 		if i := containers.find(name); i >= 0 {
 			return fmt.Sprintf("spec.content.podTemplate.spec.%s[%d]%s", list, i, within(container, containers[i], rest))
 		}
-		return root(content)
+		return Root(content)
 	}
 	for _, own := range []string{".resources", ".env"} {
 		if len(rest) > len(own) && rest[:len(own)] == own {
 			return "spec.content" + within(container, content, rest)
 		}
 	}
-	return root(content)
+	return Root(content)
 }
 
 // within is the rest of a path below a container as its author wrote it, who is anything with lists of named entries.
