@@ -5,7 +5,10 @@ package ledger
 import (
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
+
 	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/internal/schedule"
 )
 
 // firstBuildPatience is how long the manager leaves build 1 to the API server where that has said that it makes it.
@@ -23,7 +26,9 @@ type View struct {
 	Refusal error
 	// Fit refuses a start that the API server made and that must not be; nil refuses none.
 	Fit func(*v1alpha1.WorkspaceBuild) error
-	Now time.Time
+	// Rules are what the workspace's times follow from.
+	Rules schedule.Rules
+	Now   time.Time
 }
 
 // Resolution is what a build takes: version, parameters, and the hash of both.
@@ -43,7 +48,7 @@ const (
 	Wait Action = "Wait"
 	// Blocked: a start is wanted and can't be made; Decision.Because says why.
 	Blocked Action = "Blocked"
-	// Note: the wish is recorded as acted upon; it needs no build.
+	// Note: the wish is recorded as acted upon, and the times as they are now; neither needs a build.
 	Note Action = "Note"
 	// Accept: Decision.Build exists and becomes the accepted one.
 	Accept Action = "Accept"
@@ -55,6 +60,12 @@ const (
 	Discard Action = "Discard"
 	// Remove: the accepted build deletes the workspace, whose object is to be deleted.
 	Remove Action = "Remove"
+	// Sleep: the workspace was not used for long, and becomes dormant.
+	Sleep Action = "Sleep"
+	// Wake: a person has started a dormant workspace, which is dormant no longer.
+	Wake Action = "Wake"
+	// Expire: the time of a dormant workspace is over; its object is to be deleted.
+	Expire Action = "Expire"
 )
 
 // Decision is the next step of a workspace's ledger.
@@ -65,6 +76,8 @@ type Decision struct {
 	Because error
 	// Acted is what stands in status.acted after Note, Accept and Make.
 	Acted *v1alpha1.Wish
+	// Schedule is what stands in status.schedule after Note.
+	Schedule *v1alpha1.WorkspaceSchedule
 	// Until is when to look again at the latest; zero means at the next event.
 	Until time.Time
 }
@@ -81,10 +94,18 @@ func Decide(v View) Decision {
 	if s.asked != nil {
 		return s.answer()
 	}
+	if s.woken() {
+		return Decision{Action: Wake}
+	}
 	want := s.wanted()
 	if want == nil {
-		if s.made != nil {
+		switch {
+		case s.made != nil:
 			return Decision{Action: Discard, Build: s.made}
+		case s.tired():
+			return Decision{Action: Sleep}
+		case s.outlived():
+			return Decision{Action: Expire}
 		}
 		return s.settled()
 	}
@@ -134,7 +155,7 @@ func (s *state) recover() Decision {
 		}
 	}
 	if last == nil {
-		return Decision{Action: Note, Acted: s.wish()}
+		return Decision{Action: Note, Acted: s.wish(), Schedule: s.Workspace.Status.Schedule}
 	}
 	return Decision{Action: Accept, Build: last, Acted: s.actedBy(last)}
 }
@@ -167,16 +188,14 @@ func (s *state) actedBy(b *v1alpha1.WorkspaceBuild) *v1alpha1.Wish {
 	return s.wish()
 }
 
-// settled holds what is; where the wish was only reworded, so that no build is needed, it is recorded.
+// settled holds what is; where the wish was only reworded, so that no build is needed, or a time has moved, that is
+// recorded.
 func (s *state) settled() Decision {
-	if !sameWish(s.Workspace.Status.Acted, s.wish()) {
-		return Decision{Action: Note, Acted: s.wish()}
+	plan := s.plan()
+	if !sameWish(s.Workspace.Status.Acted, s.wish()) || !equality.Semantic.DeepEqual(plan, s.Workspace.Status.Schedule) {
+		return Decision{Action: Note, Acted: s.wish(), Schedule: plan}
 	}
-	d := Decision{Action: Hold}
-	if deadline, ok := s.deadline(); ok {
-		d.Until = deadline
-	}
-	return d
+	return Decision{Action: Hold, Until: s.next()}
 }
 
 // firstBuild is until when build 1 is left to the API server.
@@ -194,7 +213,7 @@ func (s *state) firstBuild() time.Time {
 func (s *state) make(want *want) Decision {
 	spec, err := s.spec(want)
 	if err != nil {
-		return Decision{Action: Blocked, Because: err}
+		return Decision{Action: Blocked, Because: err, Until: s.next()}
 	}
 	switch {
 	case s.made == nil:
