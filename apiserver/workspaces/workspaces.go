@@ -46,6 +46,16 @@ func (h *Handlers) Routes() []httpapi.Route {
 			Do: httpapi.On(httpapi.ByID("workspace", h.Store.WorkspaceByID), authz.Update, h.setTTL)},
 		{Method: "PUT", Path: "/api/v2/workspaces/{workspace}/autostart", Tag: "Workspaces", Door: httpapi.Session, Status: 204,
 			Do: httpapi.On(httpapi.ByID("workspace", h.Store.WorkspaceByID), authz.Update, h.setAutostart)},
+		{Method: "PATCH", Path: "/api/v2/workspaces/{workspace}", Tag: "Workspaces", Door: httpapi.Session, Status: 204,
+			Do: httpapi.On(httpapi.ByID("workspace", h.Store.WorkspaceByID), authz.Update, h.rename)},
+		{Method: "PUT", Path: "/api/v2/workspaces/{workspace}/autoupdates", Tag: "Workspaces", Door: httpapi.Session, Status: 204,
+			Do: httpapi.On(httpapi.ByID("workspace", h.Store.WorkspaceByID), authz.Update, h.setUpdates)},
+		{Method: "PUT", Path: "/api/v2/workspaces/{workspace}/dormant", Tag: "Workspaces", Door: httpapi.Session, Status: 200,
+			Do: httpapi.On(httpapi.ByID("workspace", h.Store.WorkspaceByID), authz.Update, h.setDormant)},
+		{Method: "PUT", Path: "/api/v2/workspaces/{workspace}/extend", Tag: "Workspaces", Door: httpapi.Session, Status: 200,
+			Do: httpapi.On(httpapi.ByID("workspace", h.Store.WorkspaceByID), authz.Update, h.extend)},
+		{Method: "GET", Path: "/api/v2/workspaces/{workspace}/resolve-autostart", Tag: "Workspaces", Door: httpapi.Session, Status: 200,
+			Do: httpapi.On(httpapi.ByID("workspace", h.Store.WorkspaceByID), authz.Read, h.resolveAutostart)},
 	}
 }
 
@@ -125,6 +135,7 @@ func (h *Handlers) narrow(ctx context.Context, search query.Workspaces, caller *
 	}
 	switch search.Owner {
 	case "":
+		f.Template = search.Template
 		if ownOnly(caller) {
 			f.Owner = caller.User
 		}
