@@ -111,6 +111,7 @@ var rows = map[string]row{
 	"PUT /api/v2/workspaces/{workspace}/autoupdates":       {wants: mine(204), path: ofWorkspace("/autoupdates"), body: always(json.RawMessage(`{"automatic_updates":"always"}`))},
 	"PUT /api/v2/workspaces/{workspace}/dormant":           {wants: mine(200), path: ofWorkspace("/dormant"), body: always(json.RawMessage(`{"dormant":true}`))},
 	"PUT /api/v2/workspaces/{workspace}/extend":            {wants: mine(409), path: ofWorkspace("/extend"), body: always(json.RawMessage(`{"deadline":"2026-11-23T09:00:00Z"}`))},
+	"GET /api/v2/workspaces/{workspace}/watch":             {wants: mine(200), path: ofWorkspace("/watch")},
 	"GET /api/v2/workspaces/{workspace}/resolve-autostart": {wants: mine(200), path: ofWorkspace("/resolve-autostart")},
 	"POST /api/v2/workspaces/{workspace}/builds":           {wants: mine(201), path: ofWorkspace("/builds"), body: always(json.RawMessage(`{"transition":"stop"}`))},
 }

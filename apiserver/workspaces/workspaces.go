@@ -56,6 +56,8 @@ func (h *Handlers) Routes() []httpapi.Route {
 			Do: httpapi.On(httpapi.ByID("workspace", h.Store.WorkspaceByID), authz.Update, h.extend)},
 		{Method: "GET", Path: "/api/v2/workspaces/{workspace}/resolve-autostart", Tag: "Workspaces", Door: httpapi.Session, Status: 200,
 			Do: httpapi.On(httpapi.ByID("workspace", h.Store.WorkspaceByID), authz.Read, h.resolveAutostart)},
+		{Method: "GET", Path: "/api/v2/workspaces/{workspace}/watch", Tag: "Workspaces", Door: httpapi.SessionDirect, Status: 200,
+			Do: httpapi.Watched(httpapi.ByID("workspace", h.Store.WorkspaceByID), authz.Read, h.watched, h.Store.WorkspaceChanges)},
 	}
 }
 
@@ -74,6 +76,11 @@ func (h *Handlers) show(_ context.Context, p store.WorkspaceParts, q httpapi.Que
 	if err := q.Err(); err != nil {
 		return codersdk.Workspace{}, err
 	}
+	return view.Workspace(view.WorkspaceParts(p), h.Now()), nil
+}
+
+// watched shows a workspace as it is now.
+func (h *Handlers) watched(_ context.Context, p store.WorkspaceParts) (codersdk.Workspace, error) {
 	return view.Workspace(view.WorkspaceParts(p), h.Now()), nil
 }
 
