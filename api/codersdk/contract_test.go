@@ -66,6 +66,11 @@ var (
 		reflect.TypeFor[codersdk.CreateWorkspaceRequest](),
 		reflect.TypeFor[codersdk.LoginWithPasswordRequest](),
 		reflect.TypeFor[codersdk.UpdateWorkspaceAutostartRequest](),
+		reflect.TypeFor[codersdk.UpdateWorkspaceRequest](),
+		reflect.TypeFor[codersdk.UpdateWorkspaceAutomaticUpdatesRequest](),
+		reflect.TypeFor[codersdk.UpdateWorkspaceDormancy](),
+		reflect.TypeFor[codersdk.PutExtendWorkspaceRequest](),
+		reflect.TypeFor[codersdk.ResolveAutostartResponse](),
 		reflect.TypeFor[codersdk.UpdateWorkspaceTTLRequest](),
 		reflect.TypeFor[codersdk.WorkspaceBuildParameter](),
 	}
