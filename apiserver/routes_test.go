@@ -173,9 +173,15 @@ var rows = map[string]row{
 	}, body: func(w *world) any {
 		return codersdk.CreateWorkspaceRequest{Name: unique("new"), TemplateID: ids.Of(w.template)}
 	}},
-	"PUT /api/v2/workspaces/{workspace}/ttl":       {wants: mine(204), path: ofWorkspace("/ttl"), body: always(json.RawMessage(`{"ttl_ms":7200000}`))},
-	"PUT /api/v2/workspaces/{workspace}/autostart": {wants: mine(204), path: ofWorkspace("/autostart"), body: always(json.RawMessage(`{"schedule":"30 9 * * 1-5"}`))},
-	"POST /api/v2/workspaces/{workspace}/builds":   {wants: mine(201), path: ofWorkspace("/builds"), body: always(json.RawMessage(`{"transition":"stop"}`))},
+	"PUT /api/v2/workspaces/{workspace}/ttl":               {wants: mine(204), path: ofWorkspace("/ttl"), body: always(json.RawMessage(`{"ttl_ms":7200000}`))},
+	"PUT /api/v2/workspaces/{workspace}/autostart":         {wants: mine(204), path: ofWorkspace("/autostart"), body: always(json.RawMessage(`{"schedule":"30 9 * * 1-5"}`))},
+	"PATCH /api/v2/workspaces/{workspace}":                 {wants: mine(400), path: ofWorkspace(""), body: always(codersdk.UpdateWorkspaceRequest{Name: "other"})},
+	"PUT /api/v2/workspaces/{workspace}/autoupdates":       {wants: mine(204), path: ofWorkspace("/autoupdates"), body: always(json.RawMessage(`{"automatic_updates":"always"}`))},
+	"PUT /api/v2/workspaces/{workspace}/dormant":           {wants: mine(200), path: ofWorkspace("/dormant"), body: always(json.RawMessage(`{"dormant":true}`))},
+	"PUT /api/v2/workspaces/{workspace}/extend":            {wants: mine(409), path: ofWorkspace("/extend"), body: always(json.RawMessage(`{"deadline":"2026-11-23T09:00:00Z"}`))},
+	"GET /api/v2/workspaces/{workspace}/watch":             {wants: mine(200), path: ofWorkspace("/watch")},
+	"GET /api/v2/workspaces/{workspace}/resolve-autostart": {wants: mine(200), path: ofWorkspace("/resolve-autostart")},
+	"POST /api/v2/workspaces/{workspace}/builds":           {wants: mine(201), path: ofWorkspace("/builds"), body: always(json.RawMessage(`{"transition":"stop"}`))},
 }
 
 func fixed(path string) func(*world, *v1alpha1.Workspace) string {

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/netip"
 	"os"
@@ -321,7 +322,11 @@ func ask(ctx context.Context, d door, method, path string, body any) answer {
 	response, err := d.client.Do(request)
 	Expect(err).NotTo(HaveOccurred())
 	defer func() { Expect(response.Body.Close()).To(Succeed()) }()
-	read, err := io.ReadAll(response.Body)
+	end := int64(math.MaxInt64)
+	if response.Header.Get("Content-Type") == "text/event-stream" {
+		end = int64(len("event: ping\n\n")) // a stream has no end of its own
+	}
+	read, err := io.ReadAll(io.LimitReader(response.Body, end))
 	Expect(err).NotTo(HaveOccurred())
 	return answer{Status: response.StatusCode, Header: response.Header, Body: read}
 }

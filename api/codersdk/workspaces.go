@@ -108,3 +108,29 @@ type UpdateWorkspaceAutostartRequest struct {
 	// Schedule is a cron line with an optional CRON_TZ= before it; absent, null or "" turns autostart off.
 	Schedule *string `json:"schedule"`
 }
+
+// UpdateWorkspaceRequest renames a workspace.
+type UpdateWorkspaceRequest struct {
+	Name string `json:"name,omitempty"`
+}
+
+// UpdateWorkspaceAutomaticUpdatesRequest sets whether starts move a workspace to its template's active version.
+type UpdateWorkspaceAutomaticUpdatesRequest struct {
+	AutomaticUpdates AutomaticUpdates `json:"automatic_updates"`
+}
+
+// UpdateWorkspaceDormancy puts a workspace to sleep, or wakes it.
+type UpdateWorkspaceDormancy struct {
+	Dormant bool `json:"dormant"`
+}
+
+// PutExtendWorkspaceRequest moves the time at which a running workspace is stopped.
+type PutExtendWorkspaceRequest struct {
+	Deadline time.Time `json:"deadline"`
+}
+
+// ResolveAutostartResponse says whether a workspace could be started by its schedule.
+type ResolveAutostartResponse struct {
+	// ParameterMismatch: the version that a start would take wants a parameter that the workspace has no right value for.
+	ParameterMismatch bool `json:"parameter_mismatch"`
+}

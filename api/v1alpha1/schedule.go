@@ -28,7 +28,7 @@ type Permission string
 const (
 	// PermissionAllow lets owners do it.
 	PermissionAllow Permission = "Allow"
-	// PermissionForbid leaves it to template administrators.
+	// PermissionForbid keeps owners from it.
 	PermissionForbid Permission = "Forbid"
 )
 
@@ -42,7 +42,8 @@ type Lifecycle struct {
 	// +optional
 	AutostopMax Duration `json:"autostopMax,omitempty"`
 
-	// ActivityBump is how far use of a workspace moves its stop; absent means 1h.
+	// ActivityBump is how long a workspace runs on after its last use, where it would be stopped before; absent means 1h,
+	// 0s that use moves nothing.
 	// +optional
 	ActivityBump Duration `json:"activityBump,omitempty"`
 
@@ -73,15 +74,17 @@ type Lifecycle struct {
 	// +kubebuilder:validation:MaxItems=7
 	AutostartDays []Weekday `json:"autostartDays,omitempty"`
 
-	// AutostopRequirement stops every workspace on some days in its owner's quiet hours; autostopMax is ignored then.
+	// AutostopRequirement stops every workspace on some days as its owner's quiet hours begin; autostopMax is ignored then.
 	// +optional
 	AutostopRequirement *AutostopRequirement `json:"autostopRequirement,omitempty"`
 
-	// UserAutostart says whether owners may set a workspace's autostart: Allow (also when absent) or Forbid.
+	// UserAutostart says whether workspaces may have an autostart: Allow (also when absent) or Forbid. Where it is
+	// forbidden, what a workspace says is not acted on.
 	// +optional
 	UserAutostart Permission `json:"userAutostart,omitempty"`
 
-	// UserAutostop says whether owners may set a workspace's autostop: Allow (also when absent) or Forbid.
+	// UserAutostop says whether workspaces may have an autostop of their own: Allow (also when absent) or Forbid. Where
+	// it is forbidden, all run as long as autostopAfter says.
 	// +optional
 	UserAutostop Permission `json:"userAutostop,omitempty"`
 

@@ -177,6 +177,14 @@ const (
 	// AnnotationCreatedBy is the metadata.name of the User who created the object through the API.
 	AnnotationCreatedBy = "berth.dev/created-by"
 
+	// AnnotationDormantSince on a Workspace is the RFC 3339 time since which it is dormant. The manager sets it by the
+	// template's lifecycle.dormantAfter, people by the API or by kubectl; taking it away, or starting the workspace, wakes
+	// it. What can't be read as a time counts as absent.
+	AnnotationDormantSince = "berth.dev/dormant-since"
+	// AnnotationExtendedTo on a Workspace is where a person has moved the stop of one build: its number, a slash, and an
+	// RFC 3339 time. It counts for no other build.
+	AnnotationExtendedTo = "berth.dev/extended-to"
+
 	// FinalizerWorkspace holds a Workspace until its pod is gone and its claims are kept or removed.
 	FinalizerWorkspace = "berth.dev/workspace"
 )

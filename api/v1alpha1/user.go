@@ -126,7 +126,8 @@ type UserSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(s, s.kind != 'Group')",message="spec.subjects: a person is a User or a ServiceAccount; put groups into spec.subjects of a Group"
 	Subjects []Subject `json:"subjects,omitempty"`
 
-	// QuietHours is when a template's autostop requirement may stop the person's workspaces; absent means the deployment's.
+	// QuietHours is when the person's day ends: then a template's autostop requirement stops the person's workspaces, on
+	// the days that it names. Absent means midnight, UTC.
 	// +optional
 	QuietHours *Schedule `json:"quietHours,omitempty"`
 

@@ -14,7 +14,8 @@ const (
 	ConditionRunning = "Running"
 	// ConditionUpdatePending is True when the next start takes another version or other parameters than the last one.
 	ConditionUpdatePending = "UpdatePending"
-	// ConditionDormant is True when the workspace was not used for long and is left alone until somebody wakes it.
+	// ConditionDormant is True when the workspace was not used for long and is left alone until somebody wakes it; it is
+	// absent otherwise.
 	ConditionDormant = "Dormant"
 )
 
@@ -72,8 +73,13 @@ const (
 	ReasonUpdatePending = "Pending"
 	// ReasonUpToDate: the next start takes what the last one took.
 	ReasonUpToDate = "UpToDate"
+	// ReasonUpdateAvailable: the template has another active version, and the workspace keeps its own until a person
+	// chooses one; spec.updates and spec.versionRef say so.
+	ReasonUpdateAvailable = "Available"
 	// ReasonUpdateBlocked: the next start would be refused; the message says why.
 	ReasonUpdateBlocked = "Blocked"
+	// ReasonNotUsed: the workspace was not used for long, or was put to sleep by a person; starting it wakes it.
+	ReasonNotUsed = "NotUsed"
 	// ReasonBuildFailed: the last build failed; the message says why. It stays so until something changes.
 	ReasonBuildFailed = "BuildFailed"
 )

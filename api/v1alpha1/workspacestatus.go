@@ -89,11 +89,16 @@ type VolumeStatus struct {
 	WhenDeleted WhenDeleted `json:"whenDeleted,omitempty"`
 }
 
-// WorkspaceSchedule are the instants at which the schedule acts, computed when the build was accepted.
+// WorkspaceSchedule are the instants at which the schedule acts. Those of a run are fixed when its start is accepted;
+// later changes of the template or of autostop count from the next start.
 type WorkspaceSchedule struct {
-	// Deadline is when the workspace is stopped.
+	// Deadline is when the workspace is stopped, moved by its use and by who extended it.
 	// +optional
 	Deadline *metav1.Time `json:"deadline,omitempty"`
+
+	// PlannedStop is the deadline as it was when the start was accepted; absent while nothing has moved it.
+	// +optional
+	PlannedStop *metav1.Time `json:"plannedStop,omitempty"`
 
 	// MaxDeadline is what the deadline can't be moved beyond.
 	// +optional
@@ -103,9 +108,14 @@ type WorkspaceSchedule struct {
 	// +optional
 	StartDeadline *metav1.Time `json:"startDeadline,omitempty"`
 
-	// NextStart is when the workspace is started.
+	// NextStart is when a stopped workspace is started by its autostart.
 	// +optional
 	NextStart *metav1.Time `json:"nextStart,omitempty"`
+
+	// IdleSince is when a person last started, stopped or woke the workspace. The time until it is dormant counts from
+	// here, or from lastUsedAt where that is later.
+	// +optional
+	IdleSince *metav1.Time `json:"idleSince,omitempty"`
 
 	// DormantAt is when it became dormant.
 	// +optional

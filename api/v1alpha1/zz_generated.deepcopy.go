@@ -2463,6 +2463,10 @@ func (in *WorkspaceSchedule) DeepCopyInto(out *WorkspaceSchedule) {
 		in, out := &in.Deadline, &out.Deadline
 		*out = (*in).DeepCopy()
 	}
+	if in.PlannedStop != nil {
+		in, out := &in.PlannedStop, &out.PlannedStop
+		*out = (*in).DeepCopy()
+	}
 	if in.MaxDeadline != nil {
 		in, out := &in.MaxDeadline, &out.MaxDeadline
 		*out = (*in).DeepCopy()
@@ -2473,6 +2477,10 @@ func (in *WorkspaceSchedule) DeepCopyInto(out *WorkspaceSchedule) {
 	}
 	if in.NextStart != nil {
 		in, out := &in.NextStart, &out.NextStart
+		*out = (*in).DeepCopy()
+	}
+	if in.IdleSince != nil {
+		in, out := &in.IdleSince, &out.IdleSince
 		*out = (*in).DeepCopy()
 	}
 	if in.DormantAt != nil {

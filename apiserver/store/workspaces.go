@@ -41,6 +41,8 @@ type WorkspaceFilter struct {
 	Owner string
 	// ID is the workspace's id on the wire.
 	ID uuid.UUID
+	// Template is a template's name on the wire, whatever its organization.
+	Template string
 }
 
 // WorkspaceByID finds a workspace by its id on the wire, with its newest build.
@@ -70,14 +72,7 @@ func (s *Store) workspaceParts(w *v1alpha1.Workspace, err error) func(context.Co
 // Workspaces are the workspaces on the wire that the filter leaves and visible wants, each with its newest build. Visible
 // is asked before anything is joined, with the organization's metadata.name.
 func (s *Store) Workspaces(ctx context.Context, f WorkspaceFilter, visible func(authz.Object) bool) ([]WorkspaceParts, error) {
-	field, value := "", ""
-	switch {
-	case f.ID != uuid.Nil:
-		field, value = index.ID, f.ID.String()
-	case f.Owner != "":
-		field, value = index.Owner, f.Owner
-	}
-	all, err := list[*v1alpha1.Workspace](ctx, s, &v1alpha1.WorkspaceList{}, field, value)
+	all, err := s.narrowed(ctx, f)
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +96,40 @@ func (s *Store) Workspaces(ctx context.Context, f WorkspaceFilter, visible func(
 		found = append(found, p)
 	}
 	return found, nil
+}
+
+// narrowed are the workspaces that the index has which narrows most.
+func (s *Store) narrowed(ctx context.Context, f WorkspaceFilter) ([]*v1alpha1.Workspace, error) {
+	by := func(field, value string) ([]*v1alpha1.Workspace, error) {
+		return list[*v1alpha1.Workspace](ctx, s, &v1alpha1.WorkspaceList{}, field, value)
+	}
+	switch {
+	case f.ID != uuid.Nil:
+		return by(index.ID, f.ID.String())
+	case f.Owner != "":
+		return by(index.Owner, f.Owner)
+	case f.Template == "":
+		return by("", "")
+	}
+	templates, err := list[*v1alpha1.Template](ctx, s, &v1alpha1.TemplateList{}, index.Name, index.Fold(f.Template))
+	if err != nil {
+		return nil, err
+	}
+	names := map[v1alpha1.ObjectName]bool{} // two organizations may have one of the name
+	var all []*v1alpha1.Workspace
+	for _, t := range templates {
+		name := v1alpha1.ObjectName(t.Name)
+		if names[name] {
+			continue
+		}
+		names[name] = true
+		some, err := by(index.Template, t.Name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	return all, nil
 }
 
 // WorkspaceNameTaken tells whether an owner has a workspace of the name, on the wire or not.

@@ -47,7 +47,7 @@ func Build(p WorkspaceParts, now time.Time) codersdk.WorkspaceBuild {
 		shown.DailyCost += r.DailyCost
 	}
 	if shown.Status == codersdk.WorkspaceStatusRunning && accepted(p, b) {
-		shown.Deadline, shown.MaxDeadline = workspaceTimes(w).deadline, workspaceTimes(w).latest
+		shown.Deadline, shown.MaxDeadline = deadlines(p, b)
 	}
 	return shown
 }

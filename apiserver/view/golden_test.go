@@ -125,7 +125,8 @@ func TestGolden(t *testing.T) {
 	stopped.Build.Spec.Reason = v1alpha1.BuildReasonDormancy
 	stopped.Build.Spec.Initiator = v1alpha1.Initiator{Name: "system"}
 	stopped.Build.Status.Resources = stopped.Build.Status.Resources[:1]
-	stopped.Workspace.Status.Schedule.DormantAt, stopped.Workspace.Status.Schedule.DeletingAt = after(40), after(5000)
+	stopped.Workspace.Annotations[v1alpha1.AnnotationDormantSince] = after(40).UTC().Format(time.RFC3339)
+	stopped.Template.Spec.Lifecycle.DeleteDormantAfter = "82h40m"
 	deleting.Workspace.DeletionTimestamp = after(55)
 	coming.Build, coming.Workspace.Status = nil, v1alpha1.WorkspaceStatus{}
 	failed.Build.Status = v1alpha1.WorkspaceBuildStatus{Job: &v1alpha1.Job{Phase: v1alpha1.JobFailed, StartedAt: after(1), CompletedAt: after(11), Error: "image registry.example/base:24.04 can't be pulled"}}

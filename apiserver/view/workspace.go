@@ -58,8 +58,8 @@ func Workspace(p WorkspaceParts, now time.Time) codersdk.Workspace {
 		AutostartSchedule:                    schedule.FormatCron(w.Spec.Autostart),
 		TTLMillis:                            ttl(p),
 		LastUsedAt:                           orZero(utc(w.Status.LastUsedAt)),
-		DeletingAt:                           workspaceTimes(w).deleting,
-		DormantAt:                            workspaceTimes(w).dormant,
+		DeletingAt:                           codersdk.NullTime{Time: schedule.DeletingAt(w, t.Spec.Lifecycle)},
+		DormantAt:                            codersdk.NullTime{Time: schedule.DormantSince(w)},
 		Health:                               health(latest),
 		AutomaticUpdates:                     automaticUpdates(w.Spec.Updates),
 	}
@@ -94,18 +94,13 @@ func automaticUpdates(u v1alpha1.Updates) codersdk.AutomaticUpdates {
 	return codersdk.AutomaticUpdatesAlways
 }
 
-// times are the instants of a workspace's schedule that may be null.
-type times struct {
-	deadline, latest, dormant, deleting codersdk.NullTime
-}
-
-func workspaceTimes(w *v1alpha1.Workspace) times {
-	if w.Status.Schedule == nil {
-		return times{}
+// deadlines are when the run of the accepted build ends, and what that can't be moved beyond.
+func deadlines(p WorkspaceParts, b *v1alpha1.WorkspaceBuild) (deadline, latest codersdk.NullTime) {
+	deadline.Time = schedule.Deadline(p.Workspace, p.Template.Spec.Lifecycle, v1alpha1.CreatedAt(b))
+	if s := p.Workspace.Status.Schedule; s != nil {
+		latest.Time = orZero(utc(s.MaxDeadline))
 	}
-	s := w.Status.Schedule
-	null := func(t *time.Time) codersdk.NullTime { return codersdk.NullTime{Time: orZero(t)} }
-	return times{deadline: null(utc(s.Deadline)), latest: null(utc(s.MaxDeadline)), dormant: null(utc(s.DormantAt)), deleting: null(utc(s.DeletingAt))}
+	return deadline, latest
 }
 
 // health sums up the agents of the newest build. What is stopped is well.

@@ -177,7 +177,7 @@ func (h *Handlers) newWorkspace(ctx context.Context, at place, t store.TemplateP
 	if w.Spec.Updates == v1alpha1.UpdatesManual && v.UID != t.Active.UID {
 		w.Spec.VersionRef = &v1alpha1.NameReference{Name: v1alpha1.ObjectName(v.Name)}
 	}
-	return w, setSchedule(w, t.Template, caller, in)
+	return w, setSchedule(w, t.Template, in)
 }
 
 func updates(a codersdk.AutomaticUpdates) (v1alpha1.Updates, error) {
@@ -193,13 +193,13 @@ func updates(a codersdk.AutomaticUpdates) (v1alpha1.Updates, error) {
 
 // setSchedule takes over the running time and the autostart, where the request has them; the running time is the
 // template's where it has none.
-func setSchedule(w *v1alpha1.Workspace, t *v1alpha1.Template, caller *authz.Caller, in codersdk.CreateWorkspaceRequest) error {
+func setSchedule(w *v1alpha1.Workspace, t *v1alpha1.Template, in codersdk.CreateWorkspaceRequest) error {
 	if in.TTLMillis != nil {
 		after, err := schedule.ParseTTL(in.TTLMillis, t.Spec.Lifecycle)
 		if err != nil {
 			return err
 		}
-		if err := policy.MayAutostop(t, caller.Subject); err != nil {
+		if err := policy.MayAutostop(t); err != nil {
 			return err
 		}
 		w.Spec.Autostop = &v1alpha1.Autostop{After: after}
@@ -209,7 +209,7 @@ func setSchedule(w *v1alpha1.Workspace, t *v1alpha1.Template, caller *authz.Call
 		return err
 	}
 	w.Spec.Autostart = cron
-	return policy.MayAutostart(t, caller.Subject)
+	return policy.MayAutostart(t)
 }
 
 // mayStart asks whether the workspace may start, and gives it the parameters that stay with it.

@@ -9,14 +9,13 @@ import (
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/apiserver/httpapi"
 	"github.com/berth-dev/berth/apiserver/store"
-	"github.com/berth-dev/berth/internal/authz"
 	"github.com/berth-dev/berth/internal/policy"
 	"github.com/berth-dev/berth/internal/schedule"
 )
 
 // setTTL sets after how long a start is stopped again; null turns that off. A running start keeps its deadline.
 func (h *Handlers) setTTL(ctx context.Context, p store.WorkspaceParts, in codersdk.UpdateWorkspaceTTLRequest) (httpapi.None, error) {
-	if err := policy.MayAutostop(p.Template, authz.From(ctx).Subject); err != nil {
+	if err := policy.MayAutostop(p.Template); err != nil {
 		return httpapi.None{}, err
 	}
 	after, err := schedule.ParseTTL(in.TTLMillis, p.Template.Spec.Lifecycle)
@@ -28,7 +27,7 @@ func (h *Handlers) setTTL(ctx context.Context, p store.WorkspaceParts, in coders
 
 // setAutostart sets when the workspace starts by itself; null and "" turn that off.
 func (h *Handlers) setAutostart(ctx context.Context, p store.WorkspaceParts, in codersdk.UpdateWorkspaceAutostartRequest) (httpapi.None, error) {
-	if err := policy.MayAutostart(p.Template, authz.From(ctx).Subject); err != nil {
+	if err := policy.MayAutostart(p.Template); err != nil {
 		return httpapi.None{}, err
 	}
 	cron, err := schedule.ParseCron(in.Schedule)

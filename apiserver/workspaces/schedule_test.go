@@ -59,8 +59,11 @@ var _ = Describe("A workspace's schedule", func() {
 		day := codersdk.UpdateWorkspaceTTLRequest{TTLMillis: new(int64(24 * 3600000))}
 		refused(ctx, 403, w.ada, "PUT", path+"/ttl", day)
 		refused(ctx, 403, w.ada, "PUT", path+"/autostart", codersdk.UpdateWorkspaceAutostartRequest{Schedule: new("30 9 * * 1-5")})
-		refused(ctx, 400, w.admin, "PUT", path+"/ttl", day, "ttl_ms")
-		put(ctx, 204, w.admin, path+"/autostart", codersdk.UpdateWorkspaceAutostartRequest{Schedule: new("30 9 * * 1-5")})
+		refused(ctx, 403, w.admin, "PUT", path+"/autostart", codersdk.UpdateWorkspaceAutostartRequest{Schedule: new("30 9 * * 1-5")})
+		w.goDev.Spec.Lifecycle = &v1alpha1.Lifecycle{AutostopMax: "12h"}
+		Expect(env.Client.Update(ctx, w.goDev)).To(Succeed())
+		seen(ctx, w.goDev)
+		refused(ctx, 400, w.ada, "PUT", path+"/ttl", day, "ttl_ms")
 	})
 
 	It("is git's where a tool holds the workspace, which still starts and stops", func(ctx SpecContext) {

@@ -41,13 +41,15 @@ var (
 	env      *cluster.Cluster
 	objects  *store.Store
 	server   *httptest.Server
+	recorder *contract.Recorder
 	observed http.RoundTripper
 )
 
 // TestWorkspaces proves the packages that stand on one store together: templates, versions, files, workspaces, builds.
 func TestWorkspaces(t *testing.T) {
 	RegisterFailHandler(Fail)
-	observed = contract.NewRecorder(t).Transport(t, http.DefaultTransport)
+	recorder = contract.NewRecorder(t)
+	observed = recorder.Transport(t, http.DefaultTransport)
 	RunSpecs(t, "Workspaces")
 }
 

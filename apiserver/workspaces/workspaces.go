@@ -46,6 +46,18 @@ func (h *Handlers) Routes() []httpapi.Route {
 			Do: httpapi.On(httpapi.ByID("workspace", h.Store.WorkspaceByID), authz.Update, h.setTTL)},
 		{Method: "PUT", Path: "/api/v2/workspaces/{workspace}/autostart", Tag: "Workspaces", Door: httpapi.Session, Status: 204,
 			Do: httpapi.On(httpapi.ByID("workspace", h.Store.WorkspaceByID), authz.Update, h.setAutostart)},
+		{Method: "PATCH", Path: "/api/v2/workspaces/{workspace}", Tag: "Workspaces", Door: httpapi.Session, Status: 204,
+			Do: httpapi.On(httpapi.ByID("workspace", h.Store.WorkspaceByID), authz.Update, h.rename)},
+		{Method: "PUT", Path: "/api/v2/workspaces/{workspace}/autoupdates", Tag: "Workspaces", Door: httpapi.Session, Status: 204,
+			Do: httpapi.On(httpapi.ByID("workspace", h.Store.WorkspaceByID), authz.Update, h.setUpdates)},
+		{Method: "PUT", Path: "/api/v2/workspaces/{workspace}/dormant", Tag: "Workspaces", Door: httpapi.Session, Status: 200,
+			Do: httpapi.On(httpapi.ByID("workspace", h.Store.WorkspaceByID), authz.Update, h.setDormant)},
+		{Method: "PUT", Path: "/api/v2/workspaces/{workspace}/extend", Tag: "Workspaces", Door: httpapi.Session, Status: 200,
+			Do: httpapi.On(httpapi.ByID("workspace", h.Store.WorkspaceByID), authz.Update, h.extend)},
+		{Method: "GET", Path: "/api/v2/workspaces/{workspace}/resolve-autostart", Tag: "Workspaces", Door: httpapi.Session, Status: 200,
+			Do: httpapi.On(httpapi.ByID("workspace", h.Store.WorkspaceByID), authz.Read, h.resolveAutostart)},
+		{Method: "GET", Path: "/api/v2/workspaces/{workspace}/watch", Tag: "Workspaces", Door: httpapi.SessionDirect, Status: 200,
+			Do: httpapi.Watched(httpapi.ByID("workspace", h.Store.WorkspaceByID), authz.Read, h.watched, h.Store.WorkspaceChanges)},
 	}
 }
 
@@ -77,6 +89,11 @@ func (h *Handlers) show(_ context.Context, p store.WorkspaceParts, q httpapi.Que
 		f := fault.New(fault.NotFound, "Workspace %q was deleted. Ask with include_deleted=true to see what is remembered of it.", p.Workspace.WireName())
 		return codersdk.Workspace{}, &httpapi.Refusal{Fault: f, Status: http.StatusGone}
 	}
+	return view.Workspace(view.WorkspaceParts(p), h.Now()), nil
+}
+
+// watched shows a workspace as it is now.
+func (h *Handlers) watched(_ context.Context, p store.WorkspaceParts) (codersdk.Workspace, error) {
 	return view.Workspace(view.WorkspaceParts(p), h.Now()), nil
 }
 
@@ -142,6 +159,7 @@ func (h *Handlers) narrow(ctx context.Context, search query.Workspaces, caller *
 	}
 	switch search.Owner {
 	case "":
+		f.Template = search.Template
 		if ownOnly(caller) {
 			f.Owner = caller.User
 		}

@@ -348,10 +348,10 @@ var _ = Describe("a Template", func() {
 
 	It("says what it stores and does not act on", func(ctx SpecContext) {
 		t := d.promoted(ctx, "plain", func(t *v1alpha1.Template) {
-			t.Spec.Lifecycle = &v1alpha1.Lifecycle{DormantAfter: "336h"}
+			t.Spec.Lifecycle = &v1alpha1.Lifecycle{ActivityBump: "2h"}
 		})
 		Expect(t).To(HaveCondition(v1alpha1.ConditionPolicyMet, metav1.ConditionFalse, v1alpha1.ReasonNotEnforced))
-		Expect(Message(t, v1alpha1.ConditionPolicyMet)).To(ContainSubstring("spec.lifecycle.dormantAfter"))
+		Expect(Message(t, v1alpha1.ConditionPolicyMet)).To(ContainSubstring("spec.lifecycle.activityBump"))
 	})
 
 	It("V 43: is never acted on where there is no organization", func(ctx SpecContext) {

@@ -123,17 +123,13 @@ func (r *Reconciler) accept(ctx context.Context, s *scope, build *v1alpha1.Works
 			return err
 		}
 	}
-	var lifecycle *v1alpha1.Lifecycle
-	if s.template != nil {
-		lifecycle = s.template.Spec.Lifecycle
-	}
 	return r.write(ctx, s, func(status *v1alpha1.WorkspaceStatus) {
 		status.Build = &v1alpha1.AcceptedBuild{
 			UIDReference: v1alpha1.UIDReference{Name: v1alpha1.ObjectName(build.Name), UID: build.UID}, Number: build.Spec.Number,
 			Transition: build.Spec.Transition, DailyCost: cost,
 		}
 		status.Acted = acted
-		status.Schedule = ledger.Instants(&s.workspace, build, &version.Spec.Content, lifecycle, s.now)
+		status.Schedule = ledger.Instants(&s.workspace, build, &version.Spec.Content, s.rules(), s.now)
 		if build.Spec.Transition == v1alpha1.TransitionDelete {
 			status.Deletion = s.sentence(build.Spec.Orphan)
 		}

@@ -37,6 +37,7 @@ func conclude(s *scope, outcome error) *v1alpha1.Workspace {
 		status.Version = versionName(s)
 		s.running(&status.Conditions, after.Generation)
 		s.updatePending(&status.Conditions, after.Generation)
+		s.dormant(&status.Conditions, after.Generation)
 	} else if status.Phase == "" {
 		status.Phase = v1alpha1.PhasePending
 	}
@@ -44,6 +45,7 @@ func conclude(s *scope, outcome error) *v1alpha1.Workspace {
 		status.Conditions[i].ObservedGeneration = after.Generation
 	}
 	phase.NotEnforced(&status.Conditions, after.Generation, render.NotEnforced(after), s.now)
+	s.forbidden(&status.Conditions, after.Generation)
 	return after
 }
 
@@ -92,6 +94,8 @@ func stoppedReady(b *v1alpha1.WorkspaceBuild) phase.Ready {
 		return phase.Ready{Reason: string(v1alpha1.BuildReasonAutostop), Message: "the workspace was stopped as its time was over"}
 	case v1alpha1.BuildReasonDormancy:
 		return phase.Ready{Reason: string(v1alpha1.BuildReasonDormancy), Message: "the workspace was stopped as it was not used"}
+	case v1alpha1.BuildReasonFailure:
+		return phase.Ready{Reason: v1alpha1.ReasonStopped, Message: "the workspace was stopped some time after its start had failed"}
 	}
 	return phase.Ready{Reason: v1alpha1.ReasonStopped, Message: "the workspace is stopped"}
 }
@@ -182,6 +186,9 @@ func (s *scope) updatePending(conditions *[]metav1.Condition, generation int64) 
 		meta.RemoveStatusCondition(conditions, v1alpha1.ConditionUpdatePending)
 	case s.start == nil:
 		set(metav1.ConditionTrue, v1alpha1.ReasonUpdateBlocked, "the next start is refused: %s", f.Error())
+	case s.start.Hash == s.accepted.Spec.ResolvedHash && s.newer() != "":
+		set(metav1.ConditionFalse, v1alpha1.ReasonUpdateAvailable, "version %s is active, and the workspace keeps %s: %s",
+			s.newer(), s.start.Version.Name, s.held())
 	case s.start.Hash == s.accepted.Spec.ResolvedHash:
 		set(metav1.ConditionFalse, v1alpha1.ReasonUpToDate, "the next start takes version %s with the same parameters", s.start.Version.Name)
 	case s.start.Version.UID != s.accepted.Spec.VersionRef.UID:

@@ -19,7 +19,7 @@ import (
 func (r *Reconciler) decide(ctx context.Context, s *scope) error {
 	decision := ledger.Decide(ledger.View{
 		Workspace: &s.workspace, Builds: s.builds, Claims: len(s.claims) > 0, Pod: s.pod() != nil,
-		Start: s.start, Refusal: s.refusal, Fit: s.fit, Now: s.now,
+		Start: s.start, Refusal: s.refusal, Fit: s.fit, Rules: s.rules(), Now: s.now,
 	})
 	s.until = decision.Until
 	switch decision.Action {
@@ -37,7 +37,9 @@ func (r *Reconciler) decide(ctx context.Context, s *scope) error {
 	var err error
 	switch decision.Action {
 	case ledger.Note:
-		err = r.write(ctx, s, func(status *v1alpha1.WorkspaceStatus) { status.Acted = decision.Acted })
+		err = r.write(ctx, s, func(status *v1alpha1.WorkspaceStatus) {
+			status.Acted, status.Schedule = decision.Acted, decision.Schedule
+		})
 	case ledger.Accept:
 		err = r.accept(ctx, s, decision.Build, decision.Acted)
 	case ledger.Make:
@@ -48,6 +50,12 @@ func (r *Reconciler) decide(ctx context.Context, s *scope) error {
 		err = r.discard(ctx, s, decision.Build)
 	case ledger.Remove:
 		err = r.remove(ctx, s)
+	case ledger.Sleep:
+		err = r.sleep(ctx, s)
+	case ledger.Wake:
+		err = r.wake(ctx, s)
+	case ledger.Expire:
+		err = r.expire(ctx, s)
 	}
 	var wait *phase.Waiting
 	switch {

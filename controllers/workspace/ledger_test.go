@@ -99,7 +99,7 @@ var _ = Describe("A workspace from a manifest", func() {
 		w.stopped(ctx, ws)
 		Expect(ws).To(HaveCondition(v1alpha1.ConditionReady, metav1.ConditionTrue, "Autostop"))
 		Expect(ws.Spec.State).To(Equal(v1alpha1.StateRunning))
-		Expect(ws.Status.Schedule).To(BeNil())
+		Expect(ws.Status.Schedule.Deadline).To(BeNil())
 		edit(ctx, ws, `{"spec":{"state":"Running"}}`)
 		w.settle(ctx, ws)
 		Expect(ws.Status.Phase).To(Equal(v1alpha1.PhaseStopped))

@@ -65,9 +65,9 @@ type scope struct {
 	claims   []corev1.PersistentVolumeClaim
 
 	organization *v1alpha1.Organization
-	// owner is the User whose workspace it is; nil when there is none.
-	owner    *v1alpha1.User
+	// template and owner are nil where they are missing.
 	template *v1alpha1.Template
+	owner    *v1alpha1.User
 	// version is the accepted build's; nil when it is gone or there is none.
 	version *v1alpha1.TemplateVersion
 	// due is the uid of the version that the rollout has for the workspace; empty where its manifest names another.
@@ -110,9 +110,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return phase.At(s.again(), outcome)
 }
 
-// ledgerFields are the parts of the status that are written by Update alone, at the resourceVersion that their decision
-// was read at.
-var ledgerFields = []string{"build", "acted", "schedule", "deletion"}
+// ledgerFields are the parts of the status that no apply sends. But for lastUsedAt, which is the API server's, they are
+// written by Update alone, at the resourceVersion that their decision was read at.
+var ledgerFields = []string{"build", "acted", "schedule", "deletion", "lastUsedAt"}
 
 // adopt sets the finalizer and spec.id with the first write.
 func (r *Reconciler) adopt(ctx context.Context, s *scope) error {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -250,10 +251,20 @@ var _ = Describe("A workspace that can't run", func() {
 		Expect(w.pods(ctx, ws)).To(HaveLen(1))
 	})
 
-	It("says which of its fields are not acted on yet", func(ctx SpecContext) {
+	It("says which of its fields the template forbids, and does not act on them", func(ctx SpecContext) {
 		w := found(ctx, env.Client)
-		ws := w.workspace(ctx, "api", func(ws *v1alpha1.Workspace) { ws.Spec.Autostart = &v1alpha1.Schedule{Schedule: "30 9 * * 1-5"} })
+		w.template = w.newTemplate(ctx, "strict", func(t *v1alpha1.Template) {
+			t.Spec.Lifecycle = &v1alpha1.Lifecycle{UserAutostart: v1alpha1.PermissionForbid, UserAutostop: v1alpha1.PermissionForbid, AutostopAfter: "2h"}
+		})
+		ws := w.workspace(ctx, "api", func(ws *v1alpha1.Workspace) {
+			ws.Spec.Autostart, ws.Spec.Autostop = &v1alpha1.Schedule{Schedule: "30 9 * * 1-5"}, &v1alpha1.Autostop{After: "8h"}
+		})
 		w.run(ctx, ws)
-		Expect(ws).To(And(BeReady(), HaveCondition(v1alpha1.ConditionPolicyMet, metav1.ConditionFalse, v1alpha1.ReasonNotEnforced)))
+		Expect(ws).To(And(BeReady(), HaveCondition(v1alpha1.ConditionPolicyMet, metav1.ConditionFalse, v1alpha1.ReasonNotAllowed)))
+		Expect(Message(ws, v1alpha1.ConditionPolicyMet)).To(ContainSubstring("spec.autostart, spec.autostop"))
+		Expect(ws.Status.Schedule.Deadline.Time).To(BeTemporally("==", w.clock.Now().Add(2*time.Hour)))
+		w.asks(ctx, ws, v1alpha1.RequestStop)
+		w.stopped(ctx, ws)
+		Expect(ws.Status.Schedule.NextStart).To(BeNil())
 	})
 })

@@ -32,7 +32,14 @@ func (r *Reconciler) resolve(ctx context.Context, s *scope) error {
 	owner, err := r.owner(ctx, s)
 	s.owner = owner
 	if err == nil {
-		s.template, err = r.ofName(ctx, s)
+		s.owner = owner
+	}
+	template, missing := r.ofName(ctx, s) // its times count also where nothing can be started
+	if missing == nil {
+		s.template = template
+	}
+	if err == nil {
+		err = missing
 	}
 	var version *v1alpha1.TemplateVersion
 	if err == nil {

@@ -326,6 +326,20 @@ func between(do func()) *meddler {
 	return m
 }
 
+// beforeDelete does something just before an object is deleted.
+func beforeDelete(do func()) client.WithWatch {
+	done := false
+	return interceptor.NewClient(env.Client, interceptor.Funcs{
+		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
+			if !done {
+				done = true
+				do()
+			}
+			return c.Delete(ctx, o, opts...)
+		},
+	})
+}
+
 // workspaceObject is a workspace of the world's template that is not created yet.
 func (w *world) workspaceObject(name string, change ...func(*v1alpha1.Workspace)) *v1alpha1.Workspace {
 	return given.Workspace(w.org, name, w.user, w.template.Name, change...)

@@ -22,6 +22,7 @@ import (
 	"github.com/berth-dev/berth/controllers/workspacebuild"
 	"github.com/berth-dev/berth/internal/ledger"
 	"github.com/berth-dev/berth/internal/render"
+	"github.com/berth-dev/berth/internal/schedule"
 	. "github.com/berth-dev/berth/internal/testing/cluster"
 	"github.com/berth-dev/berth/internal/testing/given"
 )
@@ -87,7 +88,7 @@ func (b *bench) accepts(ctx context.Context, build *v1alpha1.WorkspaceBuild) *v1
 	b.workspace.Status.Build = &v1alpha1.AcceptedBuild{
 		UIDReference: v1alpha1.UIDReference{Name: v1alpha1.ObjectName(build.Name), UID: build.UID}, Number: build.Spec.Number,
 	}
-	b.workspace.Status.Schedule = ledger.Instants(b.workspace, build, b.content, nil, b.clock.Now())
+	b.workspace.Status.Schedule = ledger.Instants(b.workspace, build, b.content, schedule.Rules{}, b.clock.Now())
 	Expect(env.Client.Status().Update(ctx, b.workspace)).To(Succeed())
 	return build
 }

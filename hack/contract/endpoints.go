@@ -32,6 +32,11 @@ var corrections = map[string]string{
 	"text/event-stream of codersdk.ServerSentEvent (data: codersdk.Workspace)": "text/event-stream codersdk.Workspace",
 }
 
+// furtherStatuses are successes that clients know and the source does not name: what is so already is not changed.
+var furtherStatuses = map[string]int{
+	"PUT /api/v2/workspaces/{workspace}/dormant": http.StatusNotModified,
+}
+
 // endpointLines writes the endpoints of the first edition, and returns the schemas that they carry.
 func (s *source) endpointLines() (lines string, roots []string, err error) {
 	roots = []string{"codersdk.Response"}
@@ -64,6 +69,9 @@ func pathOf(row string) string { return strings.Split(row, "\t")[1] }
 func (e sourceEndpoint) statuses() string {
 	all := []string{strconv.Itoa(cmp.Or(e.ActualStatus, e.Status))}
 	for _, status := range e.AlsoStatus {
+		all = append(all, strconv.Itoa(status))
+	}
+	if status, ok := furtherStatuses[e.Method+" "+e.Path]; ok {
 		all = append(all, strconv.Itoa(status))
 	}
 	if _, sometimes := e.Upgrade.(string); sometimes {

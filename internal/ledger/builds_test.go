@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/internal/schedule"
 )
 
 func TestPrune(t *testing.T) {
@@ -60,7 +61,7 @@ func TestInstants(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := workspace(func(w *v1alpha1.Workspace) { w.Spec.Autostop = c.autostop })
-			got := Instants(w, build(1, c.transition, ""), &c.content, c.lifecycle, now)
+			got := Instants(w, build(1, c.transition, "", byClock), &c.content, schedule.Rules{Lifecycle: c.lifecycle}, now)
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("want -, got +:\n%s", diff)
 			}

@@ -5,8 +5,11 @@ package ledger
 import (
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
+
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/internal/fault"
+	"github.com/berth-dev/berth/internal/schedule"
 )
 
 // firstBuildPatience is how long the manager leaves build 1 to the API server where that has said that it makes it.
@@ -24,7 +27,9 @@ type View struct {
 	Refusal error
 	// Fit refuses a start that the API server made and that must not be; nil refuses none.
 	Fit func(*v1alpha1.WorkspaceBuild) error
-	Now time.Time
+	// Rules are what the workspace's times follow from.
+	Rules schedule.Rules
+	Now   time.Time
 }
 
 // Resolution is what a build takes: version, parameters, and the hash of both.
@@ -44,7 +49,7 @@ const (
 	Wait Action = "Wait"
 	// Blocked: a start is wanted and can't be made; Decision.Because says why.
 	Blocked Action = "Blocked"
-	// Note: the wish is recorded as acted upon; it needs no build.
+	// Note: the wish is recorded as acted upon, and the times as they are now; neither needs a build.
 	Note Action = "Note"
 	// Accept: Decision.Build exists and becomes the accepted one.
 	Accept Action = "Accept"
@@ -56,6 +61,12 @@ const (
 	Discard Action = "Discard"
 	// Remove: the accepted build deletes the workspace, whose object is to be deleted.
 	Remove Action = "Remove"
+	// Sleep: the workspace was not used for long, and becomes dormant.
+	Sleep Action = "Sleep"
+	// Wake: a person has started a dormant workspace, which is dormant no longer.
+	Wake Action = "Wake"
+	// Expire: the time of a dormant workspace is over; its object is to be deleted.
+	Expire Action = "Expire"
 )
 
 // Decision is the next step of a workspace's ledger.
@@ -66,6 +77,8 @@ type Decision struct {
 	Because error
 	// Acted is what stands in status.acted after Note, Accept and Make.
 	Acted *v1alpha1.Wish
+	// Schedule is what stands in status.schedule after Note.
+	Schedule *v1alpha1.WorkspaceSchedule
 	// Until is when to look again at the latest; zero means at the next event.
 	Until time.Time
 }
@@ -82,10 +95,18 @@ func Decide(v View) Decision {
 	if s.asked != nil {
 		return s.answer()
 	}
+	if s.woken() {
+		return Decision{Action: Wake}
+	}
 	want := s.wanted()
 	if want == nil {
-		if s.made != nil {
+		switch {
+		case s.made != nil:
 			return Decision{Action: Discard, Build: s.made}
+		case s.tired():
+			return Decision{Action: Sleep}
+		case s.outlived():
+			return Decision{Action: Expire}
 		}
 		return s.settled()
 	}
@@ -135,7 +156,7 @@ func (s *state) recover() Decision {
 		}
 	}
 	if last == nil {
-		return Decision{Action: Note, Acted: s.wish()}
+		return Decision{Action: Note, Acted: s.wish(), Schedule: s.Workspace.Status.Schedule}
 	}
 	return Decision{Action: Accept, Build: last, Acted: s.actedBy(last)}
 }
@@ -174,16 +195,14 @@ func (s *state) actedBy(b *v1alpha1.WorkspaceBuild) *v1alpha1.Wish {
 	return s.wish()
 }
 
-// settled holds what is; where the wish was only reworded, so that no build is needed, it is recorded.
+// settled holds what is; where the wish was only reworded, so that no build is needed, or a time has moved, that is
+// recorded.
 func (s *state) settled() Decision {
-	if !sameWish(s.Workspace.Status.Acted, s.wish()) {
-		return Decision{Action: Note, Acted: s.wish()}
+	plan := s.plan()
+	if !sameWish(s.Workspace.Status.Acted, s.wish()) || !equality.Semantic.DeepEqual(plan, s.Workspace.Status.Schedule) {
+		return Decision{Action: Note, Acted: s.wish(), Schedule: plan}
 	}
-	d := Decision{Action: Hold}
-	if deadline, ok := s.deadline(); ok {
-		d.Until = deadline
-	}
-	return d
+	return Decision{Action: Hold, Until: s.next()}
 }
 
 // firstBuild is until when build 1 is left to the API server.
@@ -201,7 +220,7 @@ func (s *state) firstBuild() time.Time {
 func (s *state) make(want *want) Decision {
 	spec, err := s.spec(want)
 	if err != nil {
-		return Decision{Action: Blocked, Because: err}
+		return Decision{Action: Blocked, Because: err, Until: s.next()}
 	}
 	switch {
 	case s.made == nil:

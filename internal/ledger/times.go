@@ -34,18 +34,29 @@ func StartTimeout(content *v1alpha1.TemplateContent, lifecycle *v1alpha1.Lifecyc
 }
 
 // Instants are the absolute times that a build's acceptance fixes. They are computed once, so that a later change of the
-// template or a restart of the manager moves none of them. Other transitions than a start have none.
-func Instants(w *v1alpha1.Workspace, b *v1alpha1.WorkspaceBuild, content *v1alpha1.TemplateContent, lifecycle *v1alpha1.Lifecycle, now time.Time) *v1alpha1.WorkspaceSchedule {
+// template or a restart of the manager moves none of them. Other transitions than a start have no deadlines.
+func Instants(w *v1alpha1.Workspace, b *v1alpha1.WorkspaceBuild, content *v1alpha1.TemplateContent, rules schedule.Rules, now time.Time) *v1alpha1.WorkspaceSchedule {
+	now = now.Truncate(time.Second)
 	var s v1alpha1.WorkspaceSchedule
 	if old := w.Status.Schedule; old != nil {
-		s.NextStart, s.DormantAt, s.DeletingAt = old.NextStart, old.DormantAt, old.DeletingAt
+		s.NextStart, s.IdleSince, s.DormantAt, s.DeletingAt = old.NextStart, old.IdleSince, old.DormantAt, old.DeletingAt
 	}
 	if b.Spec.Transition == v1alpha1.TransitionStart {
-		now = now.Truncate(time.Second)
-		deadline, latest := schedule.Deadlines(&w.Spec, lifecycle, now)
+		deadline, latest := schedule.Deadlines(&w.Spec, rules, now)
 		s.Deadline, s.MaxDeadline = instant(deadline), instant(latest)
-		s.StartDeadline = instant(now.Add(StartTimeout(content, lifecycle)))
+		s.StartDeadline = instant(now.Add(StartTimeout(content, rules.Lifecycle)))
 	}
+	if b.Spec.Reason == v1alpha1.BuildReasonInitiator {
+		s.IdleSince = instant(now)
+	}
+	held := w.DeepCopy()
+	held.Status.Build = &v1alpha1.AcceptedBuild{Number: b.Spec.Number, UIDReference: v1alpha1.UIDReference{UID: b.UID}}
+	held.Status.Schedule = orNil(s)
+	return read(View{Workspace: held, Builds: []*v1alpha1.WorkspaceBuild{b}, Rules: rules, Now: now}).plan()
+}
+
+// orNil is a schedule as the status holds it: absent where it says nothing.
+func orNil(s v1alpha1.WorkspaceSchedule) *v1alpha1.WorkspaceSchedule {
 	if s == (v1alpha1.WorkspaceSchedule{}) {
 		return nil
 	}

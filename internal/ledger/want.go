@@ -3,8 +3,6 @@
 package ledger
 
 import (
-	"time"
-
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
@@ -29,12 +27,20 @@ func (s *state) wanted() *want {
 		return w
 	}
 	switch {
+	case s.asleep() && s.runs():
+		return &want{transition: v1alpha1.TransitionStop, reason: v1alpha1.BuildReasonDormancy}
+	case s.asleep():
+		return nil
 	case s.forgotten():
 		return &want{transition: v1alpha1.TransitionStart, reason: v1alpha1.BuildReasonInitiator}
 	case s.expired():
 		return &want{transition: v1alpha1.TransitionStop, reason: v1alpha1.BuildReasonAutostop}
 	case s.failedStart() && s.changed():
 		return &want{transition: v1alpha1.TransitionStart, reason: v1alpha1.BuildReasonUpdate}
+	case s.failedLong():
+		return &want{transition: v1alpha1.TransitionStop, reason: v1alpha1.BuildReasonFailure}
+	case s.due():
+		return &want{transition: v1alpha1.TransitionStart, reason: v1alpha1.BuildReasonAutostart}
 	case s.Workspace.Spec.Updates == v1alpha1.UpdatesRestart && s.runs() && s.changed():
 		return &want{transition: v1alpha1.TransitionStart, restart: true, reason: v1alpha1.BuildReasonUpdate}
 	}
@@ -127,20 +133,6 @@ func (s *state) forgotten() bool {
 	return s.Workspace.Status.Build != nil && s.accepted == nil && !s.Pod && ran
 }
 
-// deadline is when the accepted start is to be stopped.
-func (s *state) deadline() (time.Time, bool) {
-	schedule := s.Workspace.Status.Schedule
-	if schedule == nil || schedule.Deadline == nil || !s.runs() {
-		return time.Time{}, false
-	}
-	return schedule.Deadline.Time, true
-}
-
-func (s *state) expired() bool {
-	deadline, ok := s.deadline()
-	return ok && !s.Now.Before(deadline)
-}
-
 // wish is what the manifest wishes now.
 func (s *state) wish() *v1alpha1.Wish {
 	return &v1alpha1.Wish{State: s.Workspace.Spec.State, Request: s.Workspace.Spec.Request.DeepCopy()}
@@ -225,6 +217,9 @@ func DeleteBuild(w *v1alpha1.Workspace, builds []*v1alpha1.WorkspaceBuild) *v1al
 		Reason:       v1alpha1.BuildReasonInitiator,
 		Initiator:    v1alpha1.Initiator{Name: System},
 		Wish:         s.wish(),
+	}
+	if overdue(w) {
+		spec.Reason = v1alpha1.BuildReasonDormancy
 	}
 	if s.accepted != nil {
 		spec.VersionRef, spec.ResolvedHash = s.accepted.Spec.VersionRef.DeepCopy(), s.accepted.Spec.ResolvedHash

@@ -151,18 +151,19 @@ func isActive(t *v1alpha1.Template, v *v1alpha1.TemplateVersion) bool {
 	return t.Status.ActiveVersion != nil && t.Status.ActiveVersion.UID == v.UID
 }
 
-// MayAutostart refuses the choice of an autostart where the template keeps it to its administrators.
-func MayAutostart(t *v1alpha1.Template, chooser authz.Subject) error {
-	return keptToAdministrators(t, chooser, func(l *v1alpha1.Lifecycle) v1alpha1.Permission { return l.UserAutostart }, "autostart")
+// MayAutostart refuses the choice of an autostart where the template lets no workspace have one. It would not be acted on,
+// whoever made it.
+func MayAutostart(t *v1alpha1.Template) error {
+	return allows(t, func(l *v1alpha1.Lifecycle) v1alpha1.Permission { return l.UserAutostart }, "autostart")
 }
 
-// MayAutostop refuses the choice of a running time where the template keeps it to its administrators.
-func MayAutostop(t *v1alpha1.Template, chooser authz.Subject) error {
-	return keptToAdministrators(t, chooser, func(l *v1alpha1.Lifecycle) v1alpha1.Permission { return l.UserAutostop }, "autostop")
+// MayAutostop refuses the choice of a running time where the template's own counts for every workspace.
+func MayAutostop(t *v1alpha1.Template) error {
+	return allows(t, func(l *v1alpha1.Lifecycle) v1alpha1.Permission { return l.UserAutostop }, "autostop")
 }
 
-func keptToAdministrators(t *v1alpha1.Template, chooser authz.Subject, permission func(*v1alpha1.Lifecycle) v1alpha1.Permission, what string) error {
-	if t.Spec.Lifecycle == nil || permission(t.Spec.Lifecycle) != v1alpha1.PermissionForbid || chooser.Can(authz.Update, authz.TemplateObject(t)) {
+func allows(t *v1alpha1.Template, permission func(*v1alpha1.Lifecycle) v1alpha1.Permission, what string) error {
+	if t.Spec.Lifecycle == nil || permission(t.Spec.Lifecycle) != v1alpha1.PermissionForbid {
 		return nil
 	}
 	return fault.New(fault.Forbidden, "Template %s does not allow custom %s.", t.WireName(), what)

@@ -19,12 +19,9 @@ func NotEnforced(object v1alpha1.Object) []string {
 		f.content(o.Spec.Content)
 	case *v1alpha1.TemplateVersion:
 		f.content(&o.Spec.Content)
-	case *v1alpha1.Workspace:
-		f.add(o.Spec.Autostart != nil, "spec.autostart")
 	case *v1alpha1.User:
 		f.add(o.Spec.LoginType == v1alpha1.LoginTypeOIDC || o.Spec.LoginType == v1alpha1.LoginTypeGitHub, "spec.loginType")
 		f.add(o.Spec.PasswordSecret != nil, "spec.passwordSecret")
-		f.add(o.Spec.QuietHours != nil, "spec.quietHours")
 		f.add(o.Spec.ExternalID != "", "spec.externalID")
 	case *v1alpha1.Organization:
 		f.add(o.Spec.WorkspaceNamespaces == v1alpha1.WorkspaceNamespacesPerOwner, "spec.workspaceNamespaces")
@@ -47,11 +44,6 @@ func (f *stated) lifecycle(l *v1alpha1.Lifecycle) {
 	}
 	during := func(d v1alpha1.Duration) bool { return d != "" && d != "0s" }
 	f.add(during(l.ActivityBump), "spec.lifecycle.activityBump")
-	f.add(during(l.FailureStopAfter), "spec.lifecycle.failureStopAfter")
-	f.add(during(l.DormantAfter), "spec.lifecycle.dormantAfter")
-	f.add(during(l.DeleteDormantAfter), "spec.lifecycle.deleteDormantAfter")
-	f.add(len(l.AutostartDays) > 0, "spec.lifecycle.autostartDays")
-	f.add(l.AutostopRequirement != nil, "spec.lifecycle.autostopRequirement")
 }
 
 func (f *stated) content(c *v1alpha1.TemplateContent) {

@@ -4,7 +4,6 @@ package render_test
 
 import (
 	"encoding/json"
-	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -296,16 +295,13 @@ func TestHash(t *testing.T) {
 func TestNotEnforced(t *testing.T) {
 	template := &v1alpha1.Template{Spec: v1alpha1.TemplateSpec{
 		Content:   content(t, goDev),
-		Lifecycle: &v1alpha1.Lifecycle{AutostopAfter: "8h", DormantAfter: "336h", AutostopMax: "0s", KeepDeletedFor: "1h", StartTimeout: "5m"},
+		Lifecycle: &v1alpha1.Lifecycle{AutostopAfter: "8h", DormantAfter: "336h", ActivityBump: "2h", AutostopMax: "0s", KeepDeletedFor: "1h", StartTimeout: "5m"},
 	}}
-	want := []string{"spec.lifecycle.dormantAfter", "spec.content.apps", "spec.content.scripts"}
+	want := []string{"spec.lifecycle.activityBump", "spec.content.apps", "spec.content.scripts"}
 	if diff := cmp.Diff(want, render.NotEnforced(template)); diff != "" {
 		t.Errorf("fields (-want +got):\n%s", diff)
 	}
 	if got := render.NotEnforced(&v1alpha1.TemplateVersion{Spec: v1alpha1.TemplateVersionSpec{Content: *content(t, plain)}}); len(got) != 0 {
 		t.Errorf("the shortest content states %v", got)
-	}
-	if got := render.NotEnforced(&v1alpha1.Workspace{Spec: v1alpha1.WorkspaceSpec{Autostart: &v1alpha1.Schedule{}}}); !slices.Equal(got, []string{"spec.autostart"}) {
-		t.Errorf("workspace: %v", got)
 	}
 }

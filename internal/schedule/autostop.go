@@ -36,10 +36,11 @@ func refuseTTL(detail string) error {
 	return &fault.Error{Kind: fault.Invalid, Message: "Invalid workspace time until shutdown.", Fields: []fault.Field{{Path: TTLField, Detail: detail}}}
 }
 
-// TTL is how long a workspace runs after a start: its own choice, else the template's; 0 is for ever, as far as the
-// template's maximum allows.
+// TTL is how long a workspace runs after a start: its own choice, where the template lets it have one, else the
+// template's; 0 is for ever, as far as the template's maximum allows.
 func TTL(w *v1alpha1.WorkspaceSpec, lifecycle *v1alpha1.Lifecycle) time.Duration {
-	if w.Autostop != nil {
+	forbidden := lifecycle != nil && lifecycle.UserAutostop == v1alpha1.PermissionForbid
+	if w.Autostop != nil && !forbidden {
 		return Duration(w.Autostop.After)
 	}
 	if lifecycle == nil {
@@ -50,16 +51,17 @@ func TTL(w *v1alpha1.WorkspaceSpec, lifecycle *v1alpha1.Lifecycle) time.Duration
 
 // Deadlines are when a workspace that was started at the time is stopped, and what that can't be moved beyond; the zero
 // time where there is none. A running time longer than the template's maximum is cut to it, since the template may have
-// been changed after the workspace.
-func Deadlines(w *v1alpha1.WorkspaceSpec, lifecycle *v1alpha1.Lifecycle, started time.Time) (deadline, latest time.Time) {
-	if limit := maximum(lifecycle); limit > 0 {
+// been changed after the workspace. A requirement to stop on some days replaces the maximum.
+func Deadlines(w *v1alpha1.WorkspaceSpec, rules Rules, started time.Time) (deadline, latest time.Time) {
+	latest = rules.required(started)
+	if limit := maximum(rules.Lifecycle); limit > 0 {
 		latest = started.Add(limit)
 	}
-	if ttl := TTL(w, lifecycle); ttl > 0 {
+	if ttl := TTL(w, rules.Lifecycle); ttl > 0 {
 		deadline = started.Add(ttl)
 	}
-	if !latest.IsZero() && (deadline.IsZero() || deadline.After(latest)) {
-		deadline = latest
+	if !latest.IsZero() {
+		deadline = earlier(deadline, latest)
 	}
 	return deadline, latest
 }

@@ -62,6 +62,7 @@ func TestDeadlines(t *testing.T) {
 		"nothing said":             {nil, nil, 0, 0},
 		"the template's":           {nil, &v1alpha1.Lifecycle{AutostopAfter: "8h"}, 8 * time.Hour, 0},
 		"its own":                  {own("2h"), &v1alpha1.Lifecycle{AutostopAfter: "8h"}, 2 * time.Hour, 0},
+		"its own is not for it":    {own("2h"), &v1alpha1.Lifecycle{AutostopAfter: "8h", UserAutostop: v1alpha1.PermissionForbid}, 8 * time.Hour, 0},
 		"never":                    {own("0s"), &v1alpha1.Lifecycle{AutostopAfter: "8h"}, 0, 0},
 		"never, within a maximum":  {own("0s"), &v1alpha1.Lifecycle{AutostopMax: "12h"}, 12 * time.Hour, 12 * time.Hour},
 		"cut to the maximum":       {own("20h"), &v1alpha1.Lifecycle{AutostopMax: "12h"}, 12 * time.Hour, 12 * time.Hour},
@@ -69,7 +70,7 @@ func TestDeadlines(t *testing.T) {
 		"what can't be read: none": {own("2 days"), nil, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			deadline, latest := schedule.Deadlines(&v1alpha1.WorkspaceSpec{Autostop: c.autostop}, c.lifecycle, start)
+			deadline, latest := schedule.Deadlines(&v1alpha1.WorkspaceSpec{Autostop: c.autostop}, schedule.Rules{Lifecycle: c.lifecycle}, start)
 			want := func(after time.Duration) time.Time {
 				if after == 0 {
 					return time.Time{}

@@ -5,6 +5,7 @@ package schedule
 import (
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	_ "time/tzdata" // the processes run in an image without time zones, and must read them as any other machine does
 
@@ -62,51 +63,48 @@ func FormatCron(s *v1alpha1.Schedule) *string {
 
 // CheckCron tells whether an autostart can be kept. Its fault names no field.
 func CheckCron(s v1alpha1.Schedule) error {
-	_, _, err := compile(s)
+	_, err := compile(s)
 	return err
 }
 
 // Next is the first time after the given one at which an autostart starts its workspace, on one of the days; no days are
-// all seven. The day is that of the schedule's own time zone. It is the zero time when there is none: the schedule can't
-// be read, or never falls on such a day.
+// all seven. Days and hours are those of the schedule's own time zone. It is the zero time when there is none: the
+// schedule can't be read, or never falls on such a day.
 func Next(s v1alpha1.Schedule, days []v1alpha1.Weekday, after time.Time) time.Time {
-	line, zone, err := compile(s)
+	c, err := compile(s)
 	if err != nil {
 		return time.Time{}
 	}
-	// Weekdays return after seven starts at the latest where there is one a day, and each day has at most 1440 of them.
-	for at, n := line.Next(after.In(zone)), 0; !at.IsZero() && n <= 7*24*60; at, n = line.Next(at), n+1 {
-		if len(days) == 0 || slices.Contains(days, v1alpha1.Weekday(at.Weekday().String())) {
-			return at.UTC()
-		}
-	}
-	return time.Time{}
+	return c.next(after, func(day time.Time) bool { return on(days, day) })
 }
 
-// compile reads the five fields and the zone. The zone is never left to the cron library, which panics on some of them.
-func compile(s v1alpha1.Schedule) (cron.Schedule, *time.Location, error) {
+// on tells whether a day is one of the days; no days are all seven.
+func on(days []v1alpha1.Weekday, day time.Time) bool {
+	return len(days) == 0 || slices.Contains(days, v1alpha1.Weekday(day.Weekday().String()))
+}
+
+// compile reads the five fields and the zone. The zone is never left to the cron library, which panics on some of them
+// and fires twice, or not at all, in the hours in which clocks are moved.
+func compile(s v1alpha1.Schedule) (calendar, error) {
 	fields := strings.Fields(s.Schedule)
 	if len(fields) != 5 {
-		return nil, nil, fault.New(fault.Invalid, "must have five fields (minute, hour, day of month, month, day of week), as in 30 9 * * 1-5; this has %d", len(fields))
+		return calendar{}, fault.New(fault.Invalid, "must have five fields (minute, hour, day of month, month, day of week), as in 30 9 * * 1-5; this has %d", len(fields))
 	}
 	if fields[2] != "*" || fields[3] != "*" {
-		return nil, nil, fault.New(fault.Invalid, "day of month and month must be *: workspaces start by the day of the week")
+		return calendar{}, fault.New(fault.Invalid, "day of month and month must be *: workspaces start by the day of the week")
 	}
 	if strings.ContainsRune(fields[0], '=') {
-		return nil, nil, fault.New(fault.Invalid, "the first field is the minute; a time zone does not belong there")
+		return calendar{}, fault.New(fault.Invalid, "the first field is the minute; a time zone does not belong there")
 	}
 	zone, err := location(s.TimeZone)
 	if err != nil {
-		return nil, nil, err
+		return calendar{}, err
 	}
 	line, err := cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow).Parse(strings.Join(fields, " "))
 	if err != nil {
-		return nil, nil, &fault.Error{Kind: fault.Invalid, Cause: err, Message: "can't be read: minute is 0-59, hour 0-23, day of week 0-6 with Sunday first; lists (1,3), ranges (1-5) and steps (*/15) may be used"}
+		return calendar{}, &fault.Error{Kind: fault.Invalid, Cause: err, Message: "can't be read: minute is 0-59, hour 0-23, day of week 0-6 with Sunday first; lists (1,3), ranges (1-5) and steps (*/15) may be used"}
 	}
-	if spec, ok := line.(*cron.SpecSchedule); ok {
-		spec.Location = zone
-	}
-	return line, zone, nil
+	return calendar{line: line, zone: zone}, nil
 }
 
 // location reads a time zone's name. Local is refused: it would be the server's.
@@ -114,9 +112,16 @@ func location(name string) (*time.Location, error) {
 	if name == "" {
 		return time.UTC, nil
 	}
+	if zone, ok := read.Load(name); ok {
+		return zone.(*time.Location), nil
+	}
 	zone, err := time.LoadLocation(name)
 	if err != nil || strings.EqualFold(name, "local") {
 		return nil, &fault.Error{Kind: fault.Invalid, Cause: err, Message: "time zone " + name + " is unknown: use an IANA name such as Europe/Zurich, or UTC"}
 	}
+	read.Store(name, zone)
 	return zone, nil
 }
+
+// read holds the zones that were read, by name. There are some hundreds, and reading one takes as long as all else here.
+var read sync.Map
