@@ -64,6 +64,7 @@ var rows = []row{
 	{part: "internal/schedule", may: []string{"api/v1alpha1", "internal/fault"}, never: pure},
 	{part: "internal/query", may: []string{"api/", "internal/fault"}, never: pure},
 	{part: "internal/gitops", may: []string{"api/v1alpha1", "internal/fault"}, never: pure},
+	{part: "internal/activity", never: pure},
 	{part: "internal/examples", may: []string{"api/v1alpha1"}, never: pure},
 	{part: "internal/podstate", may: []string{"api/v1alpha1", "internal/fault"}, never: pure},
 	{part: "internal/authz", may: []string{"api/v1alpha1", "internal/fault"}, never: pure},
