@@ -172,6 +172,9 @@ const (
 	AnnotationLastBuild = "berth.dev/last-build"
 	// AnnotationFirstBuild on a Workspace says that the API server makes build 1; the manager waits ten seconds for it.
 	AnnotationFirstBuild = "berth.dev/first-build"
+	// AnnotationUsedAt on a Template is the RFC 3339 time as whose use all its workspaces were counted at once, by whoever
+	// changed it; nobody used them then.
+	AnnotationUsedAt = "berth.dev/workspaces-used-at"
 	// AnnotationCreatedAt is the RFC 3339 time of an object's creation with nanoseconds; it outlives a restore.
 	AnnotationCreatedAt = "berth.dev/created-at"
 	// AnnotationCreatedBy is the metadata.name of the User who created the object through the API.

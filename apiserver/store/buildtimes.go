@@ -21,8 +21,9 @@ import (
 // at none of them; every replica comes to the same, as it counts the same objects.
 type buildTimes struct {
 	mu       sync.Mutex
+	changes  int64
 	took     map[types.UID]measured              // by build
-	versions map[types.UID]*versionTimes         // by version
+	versions map[types.UID]*versionTimes         // by version, as long as it has builds
 	stats    map[types.NamespacedName]knownStats // by template
 }
 
@@ -33,10 +34,11 @@ type measured struct {
 	millis     int64
 }
 
-// versionTimes are the times of one version's builds, in order.
+// versionTimes are the times of one version's builds, in order, as of a change.
 type versionTimes struct {
 	byTransition map[v1alpha1.Transition][]int64
-	changes      int64
+	builds       int
+	changed      int64
 }
 
 // knownStats are a template's, as they were at the changes of its versions.
@@ -47,7 +49,7 @@ type knownStats struct {
 
 type versionState struct {
 	version types.UID
-	changes int64
+	changed int64
 }
 
 func newBuildTimes() *buildTimes {
@@ -99,28 +101,40 @@ func (t *buildTimes) put(build types.UID, now *measured) {
 	if known && now != nil && before == *now || !known && now == nil {
 		return
 	}
+	t.changes++
 	if known {
 		delete(t.took, build)
-		v := t.versions[before.version]
-		times := v.byTransition[before.transition]
-		if at, ok := slices.BinarySearch(times, before.millis); ok {
-			v.byTransition[before.transition] = slices.Delete(times, at, at+1)
-		}
-		v.changes++
+		t.drop(before)
 	}
-	if now == nil {
-		return
+	if now != nil {
+		t.took[build] = *now
+		t.insert(*now)
 	}
-	t.took[build] = *now
-	v := t.versions[now.version]
+}
+
+func (t *buildTimes) drop(m measured) {
+	v := t.versions[m.version]
+	times := v.byTransition[m.transition]
+	if at, ok := slices.BinarySearch(times, m.millis); ok {
+		v.byTransition[m.transition] = slices.Delete(times, at, at+1)
+	}
+	v.changed = t.changes
+	if v.builds--; v.builds == 0 {
+		delete(t.versions, m.version)
+	}
+}
+
+func (t *buildTimes) insert(m measured) {
+	v := t.versions[m.version]
 	if v == nil {
 		v = &versionTimes{byTransition: map[v1alpha1.Transition][]int64{}}
-		t.versions[now.version] = v
+		t.versions[m.version] = v
 	}
-	times := v.byTransition[now.transition]
-	at, _ := slices.BinarySearch(times, now.millis)
-	v.byTransition[now.transition] = slices.Insert(times, at, now.millis)
-	v.changes++
+	times := v.byTransition[m.transition]
+	at, _ := slices.BinarySearch(times, m.millis)
+	v.byTransition[m.transition] = slices.Insert(times, at, m.millis)
+	v.builds++
+	v.changed = t.changes
 }
 
 // of are the statistics of a template with the versions. They are made anew only after one of its builds has ended or
@@ -131,7 +145,7 @@ func (t *buildTimes) of(template types.NamespacedName, versions []types.UID) cod
 	state := make([]versionState, 0, len(versions))
 	for _, uid := range versions {
 		if v := t.versions[uid]; v != nil {
-			state = append(state, versionState{uid, v.changes})
+			state = append(state, versionState{uid, v.changed})
 		}
 	}
 	slices.SortFunc(state, func(a, b versionState) int { return cmp.Compare(a.version, b.version) })

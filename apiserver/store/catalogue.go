@@ -26,8 +26,10 @@ type TemplateParts struct {
 	Active *v1alpha1.TemplateVersion
 	// Creator is the User who made it through the API; nil when a manifest did, or the User is gone.
 	Creator *v1alpha1.User
-	// BuildTimes is how long its builds took; nil where nobody shows that.
-	BuildTimes codersdk.TemplateBuildTimeStats
+	// BuildTimes is how long its builds took, and ActiveUsers how many people used it lately; nil where nobody shows that, or
+	// it is not known.
+	BuildTimes  codersdk.TemplateBuildTimeStats
+	ActiveUsers *int
 }
 
 // VersionParts is a version of a template with what its answer joins.
@@ -67,7 +69,7 @@ func (s *Store) Templates(ctx context.Context, o *v1alpha1.Organization) ([]Temp
 			continue
 		}
 		if err == nil {
-			p.BuildTimes, err = s.BuildTimes(ctx, t)
+			p, err = s.WithFigures(ctx, p)
 		}
 		if err != nil {
 			return nil, err
@@ -88,7 +90,7 @@ func (s *Store) templateParts(t *v1alpha1.Template, err error) func(context.Cont
 		}
 		p, err := s.joinTemplate(ctx, t)
 		if err == nil {
-			p.BuildTimes, err = s.BuildTimes(ctx, t)
+			p, err = s.WithFigures(ctx, p)
 		}
 		return p, authz.TemplateObject(t), err
 	}

@@ -28,6 +28,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/internal/activity"
 	"github.com/berth-dev/berth/internal/credentials"
 	"github.com/berth-dev/berth/internal/index"
 )
@@ -55,6 +56,7 @@ type Store struct {
 	live   client.Client // goes past the cache: for what a write ran into, and for kinds that are not cached; never to answer a read
 
 	times     *buildTimes
+	records   *records
 	namespace string // Berth's own
 
 	hub *hub // tells streams of changes
@@ -77,6 +79,11 @@ func New(ctx context.Context, o Options) (*Store, error) {
 			Field:      fields.OneTermNotEqualSelector("type", "helm.sh/release.v1"), // each is up to a megabyte
 		},
 	}
+	records, err := labels.Parse(activity.Label)
+	if err != nil {
+		return nil, err
+	}
+	byObject[&corev1.ConfigMap{}] = cache.ByObject{Namespaces: map[string]cache.Config{o.Namespace: {LabelSelector: records}}}
 	for _, kind := range kinds() {
 		byObject[kind] = cache.ByObject{}
 	}
@@ -127,7 +134,9 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{cache: c, client: writer, live: live, times: times, namespace: o.Namespace, hub: changes}, nil
+	return &Store{
+		cache: c, client: writer, live: live, times: times, records: newRecords(), namespace: o.Namespace, hub: changes,
+	}, nil
 }
 
 // kinds are the kinds of ours that are cached.

@@ -49,6 +49,8 @@ func (h *Handlers) Routes() []httpapi.Route {
 			Do: httpapi.On(byID, authz.Update, h.update)},
 		{Method: "DELETE", Path: "/api/v2/templates/{template}", Tag: "Templates", Door: httpapi.Session, Status: 200,
 			Do: httpapi.On(byID, authz.Delete, h.remove)},
+		{Method: "GET", Path: "/api/v2/templates/{template}/daus", Tag: "Templates", Door: httpapi.Session, Status: 200,
+			Do: httpapi.On(byID, authz.Read, h.daus)},
 		{Method: "GET", Path: "/api/v2/templates/{template}/versions", Tag: "Templates", Door: httpapi.Session, Status: 200,
 			Do: httpapi.On(byID, authz.Read, h.versions)},
 		{Method: "PATCH", Path: "/api/v2/templates/{template}/versions", Tag: "Templates", Door: httpapi.Session, Status: 200,

@@ -24,7 +24,16 @@ import (
 // update changes what is said of a template; 304 says that there was nothing to change.
 func (h *Handlers) update(ctx context.Context, p store.TemplateParts, in codersdk.UpdateTemplateMeta) (httpapi.Reply[codersdk.Template], error) {
 	none := httpapi.Reply[codersdk.Template]{}
-	apply := func(t *v1alpha1.Template) error { return applyMeta(t, in) }
+	now := h.Now().UTC().Truncate(time.Second) // as exact as a status is
+	apply := func(t *v1alpha1.Template) error {
+		if in.UpdateWorkspaceLastUsedAt {
+			if t.Annotations == nil {
+				t.Annotations = map[string]string{}
+			}
+			t.Annotations[v1alpha1.AnnotationUsedAt] = now.Format(time.RFC3339)
+		}
+		return applyMeta(t, in)
+	}
 	write := h.Store.ChangeTemplate
 	if in.Name != "" && in.Name != p.Template.WireName() {
 		write = func(ctx context.Context, t *v1alpha1.Template, edit func(*v1alpha1.Template) error) (*v1alpha1.Template, error) {
@@ -40,13 +49,13 @@ func (h *Handlers) update(ctx context.Context, p store.TemplateParts, in codersd
 	if p.Template, err = write(ctx, p.Template, apply); err != nil {
 		return none, err
 	}
-	if err := h.actOnWorkspaces(ctx, p, in); err != nil {
+	if err := h.actOnWorkspaces(ctx, p, in, now); err != nil {
 		return none, err
 	}
 	if p.Template.ResourceVersion == before && !in.UpdateWorkspaceLastUsedAt && !in.UpdateWorkspaceDormantAt {
 		return httpapi.Reply[codersdk.Template]{Status: http.StatusNotModified}, nil
 	}
-	if p.BuildTimes, err = h.Store.BuildTimes(ctx, p.Template); err != nil {
+	if p, err = h.Store.WithFigures(ctx, p); err != nil {
 		return none, err
 	}
 	return httpapi.Reply[codersdk.Template]{Body: view.Template(view.TemplateParts(p))}, nil
@@ -172,7 +181,7 @@ func allOr(days []v1alpha1.Weekday) []v1alpha1.Weekday {
 
 // actOnWorkspaces does once to a template's workspaces what the request asks for, after the template has changed: what is
 // measured from their use begins anew.
-func (h *Handlers) actOnWorkspaces(ctx context.Context, p store.TemplateParts, in codersdk.UpdateTemplateMeta) error {
+func (h *Handlers) actOnWorkspaces(ctx context.Context, p store.TemplateParts, in codersdk.UpdateTemplateMeta, now time.Time) error {
 	if !in.UpdateWorkspaceLastUsedAt && !in.UpdateWorkspaceDormantAt {
 		return nil
 	}
@@ -180,7 +189,6 @@ func (h *Handlers) actOnWorkspaces(ctx context.Context, p store.TemplateParts, i
 	if err != nil {
 		return err
 	}
-	now := h.Now().UTC()
 	for _, w := range workspaces {
 		if w.DeletionTimestamp != nil {
 			continue

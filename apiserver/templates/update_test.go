@@ -4,6 +4,7 @@ package templates_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,11 +14,14 @@ import (
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"github.com/berth-dev/berth/api/codersdk"
 	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/controllers/activity"
 	"github.com/berth-dev/berth/internal/ids"
 	"github.com/berth-dev/berth/internal/testing/cluster"
 	"github.com/berth-dev/berth/internal/testing/given"
@@ -141,7 +145,8 @@ var _ = Describe("A template", func() {
 		v := w.uploaded(ctx, "anew", v1alpha1.JobSucceeded)
 		go func() {
 			defer GinkgoRecover()
-			w.settle(ctx, t)
+			_, err := w.manager().Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(t)})
+			Expect(err).NotTo(HaveOccurred())
 		}()
 		again := as[codersdk.Template](ctx, 201, w.admin, "POST", w.path(), codersdk.CreateTemplateRequest{Name: "dev", VersionID: ids.Of(v)})
 		Expect(again.ID).NotTo(Equal(made.ID))
@@ -215,5 +220,41 @@ var _ = Describe("The cluster's own policy over templates in use", Serial, func(
 		r := refused(ctx, 400, w.admin, "DELETE", "templates/"+made.ID.String(), nil)
 		Expect(r.Message).To(Equal("All workspaces must be deleted before a template can be removed."))
 		Expect(r.Detail).To(ContainSubstring("1 workspace uses it"))
+	})
+})
+
+var _ = Describe("The people who use a template", func() {
+	It("are counted alike by every replica, from what the manager records", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		made, t := w.made(ctx, "dev")
+		path := "templates/" + made.ID.String()
+		Expect(made.ActiveUserCount).To(Equal(-1), "nobody knows yet")
+		Expect(as[codersdk.DAUsResponse](ctx, 200, w.ada, "GET", path+"/daus", nil).Entries).To(BeEmpty())
+
+		ws := w.workspace(ctx, t, "used")
+		ws.Status.LastUsedAt = &metav1.Time{Time: time.Now()}
+		Expect(env.Client.Status().Update(ctx, ws)).To(Succeed())
+		r := &activity.Reconciler{Client: w.Journal, Namespace: berthNamespace, Clock: clock.RealClock{}}
+		_, err := r.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(t)})
+		Expect(err).NotTo(HaveOccurred())
+		for i := range replicas {
+			Eventually(func(g Gomega) {
+				var shown codersdk.Template
+				g.Expect(json.Unmarshal(askAt(ctx, replicas[i], w.ada, "GET", path, nil).body, &shown)).To(Succeed())
+				g.Expect(shown.ActiveUserCount).To(Equal(1))
+			}).WithContext(ctx).Should(Succeed())
+			var days codersdk.DAUsResponse
+			Expect(json.Unmarshal(askAt(ctx, replicas[i], w.ada, "GET", path+"/daus?tz_offset=-5", nil).body, &days)).To(Succeed())
+			Expect(days.Entries).To(HaveLen(60))
+			Expect(days.TZHourOffset).To(BeZero())
+			sum := 0
+			for n, e := range days.Entries {
+				Expect(e.Date).To(Equal(days.Entries[0].Date.AddDate(0, 0, n)))
+				sum += e.Amount
+			}
+			Expect(sum).To(Equal(1))
+		}
+		refused(ctx, 400, w.ada, "GET", path+"/daus?tz_offset=15", nil, "tz_offset")
+		refused(ctx, 404, newWorld(ctx).ada, "GET", path+"/daus", nil)
 	})
 })

@@ -128,11 +128,15 @@ func (w *world) settle(ctx context.Context, t *v1alpha1.Template) {
 			w.check(ctx, v, v.Status.Job.Phase)
 		}
 	}
-	r := &template.Reconciler{Client: w.Journal, Live: env.Client, Events: &cluster.Events{}, Clock: clock.RealClock{}}
-	Expect(w.Journal.Settle(ctx, r, t)).To(Succeed())
+	Expect(w.Journal.Settle(ctx, w.manager(), t)).To(Succeed())
 	if err := env.Client.Get(ctx, client.ObjectKeyFromObject(t), t); err == nil {
 		seen(ctx, t)
 	}
+}
+
+// manager is the manager's controller of templates.
+func (w *world) manager() *template.Reconciler {
+	return &template.Reconciler{Client: w.Journal, Live: env.Client, Events: &cluster.Events{}, Clock: clock.RealClock{}}
 }
 
 // workspace is ada's, of a template.

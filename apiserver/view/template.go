@@ -21,11 +21,13 @@ type TemplateParts struct {
 	Active *v1alpha1.TemplateVersion
 	// Creator is the User who made it through the API; nil when a manifest did.
 	Creator *v1alpha1.User
-	// BuildTimes is how long its builds took; nil where nobody asked.
-	BuildTimes codersdk.TemplateBuildTimeStats
+	// BuildTimes is how long its builds took, and ActiveUsers how many people used it lately; nil where nobody asked, or it
+	// is not known.
+	BuildTimes  codersdk.TemplateBuildTimeStats
+	ActiveUsers *int
 }
 
-// Template shows a template. How many use it is not counted yet, and unknown.
+// Template shows a template.
 func Template(p TemplateParts) codersdk.Template {
 	t, l := p.Template, lifecycle(p.Template)
 	by := creator(p.Creator)
@@ -41,7 +43,7 @@ func Template(p TemplateParts) codersdk.Template {
 		DisplayName:                    string(t.Spec.DisplayName),
 		Provisioner:                    codersdk.ProvisionerTypeTerraform,
 		ActiveVersionID:                ids.Of(p.Active),
-		ActiveUserCount:                -1,
+		ActiveUserCount:                activeUsers(p.ActiveUsers),
 		BuildTimeStats:                 buildTimes(p.BuildTimes),
 		Description:                    t.Spec.Description,
 		Deprecated:                     t.Spec.Deprecated || t.Spec.DeprecationMessage != "",
@@ -65,6 +67,14 @@ func Template(p TemplateParts) codersdk.Template {
 }
 
 func millis(d v1alpha1.Duration) int64 { return schedule.Duration(d).Milliseconds() }
+
+// activeUsers is -1 as long as nobody knows.
+func activeUsers(n *int) int {
+	if n == nil {
+		return -1
+	}
+	return *n
+}
 
 // buildTimes has the three keys that clients look for, with or without numbers.
 func buildTimes(measured codersdk.TemplateBuildTimeStats) codersdk.TemplateBuildTimeStats {

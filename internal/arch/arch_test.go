@@ -68,6 +68,7 @@ var rows = []row{
 	{part: "internal/gitops", may: []string{"api/v1alpha1", "internal/fault"}, never: pure},
 	{part: "internal/joblog", may: []string{"api/v1alpha1"}, never: pure},
 	{part: "internal/story", may: []string{"api/v1alpha1", "internal/joblog", "internal/podstate"}, never: pure},
+	{part: "internal/activity", never: pure},
 	{part: "internal/examples", may: []string{"api/v1alpha1"}, never: pure},
 	{part: "internal/podstate", may: []string{"api/v1alpha1", "internal/fault"}, never: pure},
 	{part: "internal/authz", may: []string{"api/v1alpha1", "internal/fault"}, never: pure},
