@@ -9,7 +9,7 @@ TOOL  := go tool -modfile=$(CURDIR)/hack/tools/go.mod
 # modules of their own, so that what they need never enters the main one
 MODULES := hack/cluster hack/images
 # what `make generate` writes
-GENERATED := ':(glob)**/zz_generated.*' config/crd config/rbac charts/berth/templates
+GENERATED := ':(glob)**/zz_generated.*' config/crd config/rbac config/kustomize config/argocd/argocd-cm.yaml charts/berth/schemas charts/berth/templates
 BINARIES := $(notdir $(wildcard cmd/*))
 
 # test flags: TEST=./controllers/... narrows, ARGS='-run X -v' adds
@@ -35,7 +35,7 @@ build: ## Compile the binaries into bin/
 	CGO_ENABLED=0 go build -trimpath -o bin/ $(addprefix ./cmd/,$(BINARIES))
 
 .PHONY: generate
-generate: ## Write what is generated: deepcopy, CRDs, RBAC, the chart's copies
+generate: ## Write what is generated: deepcopy, CRDs, RBAC, schemas, the chart's copies
 	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt crd:allowDangerousTypes=false paths=./api/v1alpha1/... output:crd:dir=config/crd
 	$(TOOL) controller-gen rbac:roleName=berth-manager,fileName=manager.yaml paths=./controllers/... output:rbac:dir=config/rbac
 	$(TOOL) controller-gen rbac:roleName=berth-apiserver,fileName=apiserver.yaml paths=./apiserver/... output:rbac:dir=config/rbac

@@ -136,6 +136,15 @@ var _ = Describe("the manager", Ordered, func() {
 			HaveField("Regarding.Kind", "Organization"), HaveField("Reason", v1alpha1.ReasonReady), HaveField("ReportingController", "berth-manager"))))
 	})
 
+	It("brings the samples for more than a first try to rest: a database beside it, several agents, extra objects", func(ctx SpecContext) {
+		for _, u := range manifests("samples/more/*.yaml") {
+			create(ctx, u)
+			if u.GetKind() == "Template" {
+				Eventually(ready(ctx, u)).WithContext(ctx).WithTimeout(soon).Should(Equal("True"), u.GetName())
+			}
+		}
+	})
+
 	It("brings the four-line template into being, and follows what it depends on", func(ctx SpecContext) {
 		t := given.Template("crew", "plain")
 		create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "crew"}}, t)

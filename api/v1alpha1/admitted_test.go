@@ -146,6 +146,11 @@ var shapes = []string{
 	`{"kind":"Template","metadata":{"name":"tN"},"spec":{"content":{"image":"a","parameters":[{"name":"p","type":"integer","options":[{"value":ODD}],"order":ODD}]}}}`,
 	`{"kind":"Template","metadata":{"name":"tN"},"spec":{"content":{"podTemplate":{"spec":{"containers":ODD,"terminationGracePeriodSeconds":ODD}}}}}`,
 	`{"kind":"Template","metadata":{"name":"tN"},"spec":{"content":{"image":"a","volumeClaims":[{"name":"home","size":ODD}]}}}`,
+	`{"kind":"Template","metadata":{"name":"tN"},"spec":{"content":{"image":"a","secrets":[{"name":"db","generate":[ODD]}]}}}`,
+	`{"kind":"Template","metadata":{"name":"tN"},"spec":{"content":{"image":"a","env":[{"name":"A","valueFrom":{"secretKeyRef":{"name":ODD,"key":"k"}}}]}}}`,
+	`{"kind":"Template","metadata":{"name":"tN"},"spec":{"content":{"image":"a","files":[{"path":"/a","mode":"0644","content":ODD,"template":true}]}}}`,
+	`{"kind":"Template","metadata":{"name":"tN"},"spec":{"content":{"image":"a","extraObjects":[{"id":"a","forEach":[{"s":ODD}],"object":{"kind":ODD,"spec":ODD}}]}}}`,
+	`{"kind":"Template","metadata":{"name":"tN"},"spec":{"content":{"image":"a","presets":[{"name":"p","parameters":{"x":ODD}}]}}}`,
 	`{"kind":"TemplateVersion","metadata":{"name":"vN"},"spec":{"archived":ODD,"content":{"image":"a"}}}`,
 	`{"kind":"TemplateVersion","metadata":{"name":"vN"},"spec":{"source":{"file":"6ba7b810-9dad-11d1-80b4-00c04fd430c8","error":ODD,"notes":["x"]}}}`,
 	`{"kind":"TemplateVersion","metadata":{"name":"vN"},"spec":{"source":{"file":ODD,"hash":"00"},"content":{"image":"a"}}}`,
@@ -253,6 +258,33 @@ spec:
     scripts:
     - {name: clone, runAt: Start, blocksLogin: true, run: 'test -z "$BERTH_PARAM_REPO" || git clone "$BERTH_PARAM_REPO" ~/src'}
     dailyCost: "${parameters.cpu * 3}"`,
+		"a template with a database": `
+kind: Template
+metadata: {name: django}
+spec:
+  content:
+    image: registry.example/python-dev:3.14
+    parameters: [{name: database, type: boolean, default: true}]
+    secrets: [{name: db, generate: [password]}]
+    volumeClaims: [{name: home, size: 20Gi, mountPath: /home/dev, whenDeleted: Retain}, {name: data, size: 5Gi, includeWhen: ["${parameters.database}"]}]
+    sidecars: [{name: db, image: "registry.example/postgres:18", includeWhen: ["${parameters.database}"], volumeMounts: [{name: data, mountPath: /var/lib/postgresql}], env: [{name: POSTGRES_PASSWORD, valueFrom: {secretKeyRef: {name: "${secrets.db.name}", key: password}}}]}]
+    files: [{path: ~/.gitconfig, mode: "0644", content: "[user]\n"}]
+    apps: [{name: admin, port: 8080, includeWhen: ["${parameters.database}"]}]
+    presets: [{name: small, parameters: {database: false}}]`,
+		"a template with several agents": `
+kind: Template
+metadata: {name: torch}
+spec:
+  content:
+    parameters: [{name: gpus, type: integer, default: 1, options: [{value: 1}, {value: 4, displayName: Four (queued)}]}, {name: shares, type: array, default: []}]
+    agents: [{name: train, container: train}, {name: web, container: web, directory: /src/web}]
+    podTemplate:
+      metadata: {labels: {kueue.x-k8s.io/queue-name: gpu}}
+      spec:
+        tolerations: [{key: nvidia.com/gpu, operator: Exists}]
+        containers: [{name: train, image: "registry.example/torch:2.9", resources: {limits: {nvidia.com/gpu: "${parameters.gpus}"}}}, {name: web, image: "registry.example/node:24"}, {name: otel, image: "registry.example/otel:1"}]
+    extraObjects:
+    - {id: share, keep: true, forEach: [{s: "${parameters.shares}"}], object: {apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: "${workspace.objectName}-${s}"}, spec: {accessModes: [ReadWriteMany], resources: {requests: {storage: 1Gi}}}}}`,
 		"a workspace": `
 kind: Workspace
 metadata: {name: ada-api}

@@ -236,6 +236,35 @@ var _ = Describe("A workspace that can't run", func() {
 		Expect(ws).To(BeStalled(v1alpha1.ReasonParameterRefused))
 	})
 
+	It("refuses by kubectl edit what never changes, and what changes one way only the other way, naming each", func(ctx SpecContext) {
+		w := found(ctx, env.Client)
+		w.template = w.newTemplate(ctx, "grows", func(t *v1alpha1.Template) {
+			t.Spec.Content.Parameters = []v1alpha1.Parameter{
+				given.Parameter("region", v1alpha1.TypeString, "zurich"),
+				given.Parameter("disk", v1alpha1.TypeInteger, 10, func(p *v1alpha1.Parameter) {
+					p.Mutable, p.Monotonic = true, v1alpha1.MonotonicIncreasing
+				}),
+			}
+		})
+		ws := w.workspace(ctx, "api")
+		pod := w.run(ctx, ws)
+		edit(ctx, ws, `{"spec":{"parameters":{"region":"bern","disk":5}}}`)
+		w.settle(ctx, ws)
+		Expect(ws).To(BeStalled(v1alpha1.ReasonParameterRefused))
+		Expect(Message(ws, v1alpha1.ConditionStalled)).To(And(
+			ContainSubstring(`spec.parameters.region: is "zurich" since the first start and cannot be changed`),
+			ContainSubstring("spec.parameters.disk: 5 is below 10, the present value, and it may only grow")))
+		Expect(w.pod(ctx, ws).UID).To(Equal(pod.UID), "it runs on as it was")
+		w.asks(ctx, ws, v1alpha1.RequestRestart)
+		w.settle(ctx, ws)
+		Expect(w.ledger(ctx, ws)).To(HaveLen(1), "no build of it is made")
+
+		edit(ctx, ws, `{"spec":{"parameters":{"region":"zurich","disk":20}}}`)
+		w.settle(ctx, ws)
+		Expect(Message(ws, v1alpha1.ConditionReady)).NotTo(ContainSubstring("spec.parameters"))
+		Expect(w.ledger(ctx, ws)).To(HaveLen(2), "what was asked for goes on")
+	})
+
 	It("stays Ready when only a newer version refuses its parameters", func(ctx SpecContext) {
 		w := found(ctx, env.Client)
 		ws := w.workspace(ctx, "api")

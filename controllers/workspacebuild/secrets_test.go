@@ -39,7 +39,7 @@ func (b *bench) secret(ctx context.Context) *corev1.Secret {
 	return s
 }
 
-// succeeds has a later build of a new version run.
+// moves has a later build of a new version at work.
 func (b *bench) moves(ctx context.Context, number int64, change ...func(*v1alpha1.TemplateContent)) *v1alpha1.WorkspaceBuild {
 	GinkgoHelper()
 	b.content = given.Content(change...)

@@ -67,6 +67,50 @@ func FuzzRender(f *testing.F) {
 	})
 }
 
+// Whatever stands in an extra object and in its loop: no panic, and an object that is rendered is one that may be applied.
+func FuzzExtraObject(f *testing.F) {
+	for _, seed := range []string{
+		`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a-${s}"},"data":{"a":"${s}"}}`,
+		`{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"a"},"spec":{"dataSource":{"kind":"${s}"},"resources":{"requests":{"storage":"${parameters.text}"}}}}`,
+		`{"apiVersion":"v1","kind":"Service","metadata":{"name":"${parameters.text}","namespace":"${s}"},"spec":{"type":"${s}","ports":[{"port":"${size(s)}"}]}}`,
+		`{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"a"},"spec":{"podSelector":{}}}`,
+		`{"apiVersion":"v1","kind":"Pod"}`, `null`, `[]`, `{"kind":"${s}"}`,
+	} {
+		f.Add(seed, "${['a', 'b']}", "text")
+		f.Add(seed, "${parameters.text.split(',')}", "a,b")
+	}
+	f.Fuzz(func(t *testing.T, object, list, text string) {
+		c := &v1alpha1.TemplateContent{
+			Image:        "x",
+			Parameters:   []v1alpha1.Parameter{{Name: "text", Type: v1alpha1.TypeString, Default: new(v1alpha1.ValueOf(""))}},
+			ExtraObjects: []v1alpha1.ExtraObject{{ID: "x", ForEach: []v1alpha1.ForEach{{"s": v1alpha1.ForEachList(list)}}, Object: runtime.RawExtension{Raw: []byte(object)}}},
+		}
+		compiled, problems := render.Compile(c)
+		if (compiled == nil) != (len(problems) > 0) {
+			t.Fatalf("compiled %v with problems %v", compiled != nil, problems)
+		}
+		if compiled == nil {
+			return
+		}
+		in, _ := compiled.Sample()
+		in.Parameters["text"] = v1alpha1.ValueOf(text)
+		w, refusal := compiled.Render(in)
+		if refusal != nil {
+			return
+		}
+		for _, x := range w.Extras {
+			metadata, _ := x.Object["metadata"].(map[string]any)
+			spec, _ := x.Object["spec"].(map[string]any)
+			if metadata["namespace"] != nil || metadata["ownerReferences"] != nil || metadata["finalizers"] != nil || x.Name == "" || metadata["name"] != x.Name {
+				t.Errorf("metadata %v", metadata)
+			}
+			if x.Kind == "Service" && spec["externalIPs"] != nil || x.Kind == "PersistentVolumeClaim" && (spec["dataSource"] != nil || spec["volumeName"] != nil) {
+				t.Errorf("an unsafe %s: %v", x.Kind, spec)
+			}
+		}
+	})
+}
+
 // Whatever stands in a text with expressions: no panic, and a text without ${ stays as it is.
 func FuzzInterpolate(f *testing.F) {
 	for _, seed := range []string{
