@@ -89,6 +89,12 @@ type TemplateVersionStatus struct {
 	// +optional
 	Job *Job `json:"job,omitempty"`
 
+	// Log tells what the check did, from the first step to the end.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=200
+	Log []LogLine `json:"log,omitempty"`
+
 	// PodSecurity is the organization's Pod Security level that the check was made at; at another one it is made again.
 	// +optional
 	// +kubebuilder:validation:MaxLength=32

@@ -240,6 +240,12 @@ type WorkspaceBuildStatus struct {
 	// +kubebuilder:validation:MaxItems=64
 	Resources []BuildResource `json:"resources,omitempty"`
 
+	// Log tells what happened, from the first step to the end.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=200
+	Log []LogLine `json:"log,omitempty"`
+
 	// Conditions are Ready, Reconciling and Stalled.
 	// +optional
 	// +listType=map

@@ -66,6 +66,7 @@ var rows = []row{
 	{part: "internal/schedule", may: []string{"api/v1alpha1", "internal/fault"}, never: pure},
 	{part: "internal/query", may: []string{"api/", "internal/fault"}, never: pure},
 	{part: "internal/gitops", may: []string{"api/v1alpha1", "internal/fault"}, never: pure},
+	{part: "internal/joblog", may: []string{"api/v1alpha1"}, never: pure},
 	{part: "internal/podstate", may: []string{"api/v1alpha1", "internal/fault"}, never: pure},
 	{part: "internal/authz", may: []string{"api/v1alpha1", "internal/fault"}, never: pure},
 	{part: "internal/render", may: []string{"api/v1alpha1", "internal/fault", "internal/parameters"}, never: pure},
