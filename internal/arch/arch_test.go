@@ -74,6 +74,7 @@ var rows = []row{
 	{part: "internal/policy", may: []string{"api/v1alpha1", "internal/fault", "internal/authz", "internal/parameters", "internal/schedule"}, never: pure},
 
 	{part: "internal/manifest", may: []string{"api/v1alpha1", "internal/fault", "internal/parameters", "internal/render", "config/crd"}, never: pure},
+	{part: "internal/diagnosis", may: []string{"api/v1alpha1", "internal/ledger", "internal/podstate", "internal/render"}, never: pure},
 	{part: "internal/plugin", may: []string{"api/", "internal/"}, never: []string{"net/http"}},
 
 	{part: "internal/claims", may: []string{"api/v1alpha1", "internal/fault"}},
