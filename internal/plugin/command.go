@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/berth-dev/berth/api/v1alpha1"
 )
 
 // session is what one run of the plug-in knows.
@@ -79,8 +81,10 @@ func (s *session) root() *cobra.Command {
 			c.AddCommand(sub)
 		}
 	}
-	add("templates", s.template())
-	add("other", s.version())
+	add("workspaces", s.list(), s.create(), s.transition(v1alpha1.RequestStart), s.transition(v1alpha1.RequestStop),
+		s.transition(v1alpha1.RequestRestart), s.delete(), s.logs(), s.why())
+	add("templates", s.template(), s.rollout())
+	add("other", s.doctor(), s.version())
 	c.SetHelpCommandGroupID("other")
 	c.SetCompletionCommandGroupID("other")
 	return c

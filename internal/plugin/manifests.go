@@ -50,7 +50,7 @@ func (s *session) read(o sources) (*set, error) {
 	}
 	var all set
 	var err error
-	if all.given, err = given(o); err != nil {
+	if all.given, err = valuesOf(o); err != nil {
 		return nil, err
 	}
 	for _, name := range o.files {
@@ -112,8 +112,8 @@ func expand(name string) ([]string, error) {
 	return files, err
 }
 
-// given reads the values for parameters.
-func given(o sources) (manifest.Given, error) {
+// valuesOf reads the values for parameters.
+func valuesOf(o sources) (manifest.Given, error) {
 	help := "kubectl berth template check --help"
 	g := manifest.Given{Texts: map[string]string{}, Values: map[string]v1alpha1.Value{}}
 	for _, text := range o.set {

@@ -15,8 +15,8 @@ import (
 
 // result is what a run of the plug-in gave.
 type result struct {
-	code     int
-	out, err string
+	Code     int
+	Out, Err string
 }
 
 // berth runs one command line.
@@ -101,11 +101,11 @@ func TestTemplateCheck(t *testing.T) {
 
 	for _, form := range []string{"json", "sarif"} {
 		got := berth(t, "", "template", "check", "-f", "bad", "-o", form)
-		if got.code != 1 || !json.Valid([]byte(got.out)) || !strings.Contains(got.out, "did you mean") {
+		if got.Code != 1 || !json.Valid([]byte(got.Out)) || !strings.Contains(got.Out, "did you mean") {
 			t.Errorf("-o %s: %+v", form, got)
 		}
 	}
-	if got := berth(t, "", "template", "check", "-f", "good.yaml", "--notes"); got.code != 0 {
+	if got := berth(t, "", "template", "check", "-f", "good.yaml", "--notes"); got.Code != 0 {
 		t.Errorf("%+v", got)
 	}
 }
@@ -117,21 +117,21 @@ func TestTemplateRenderAndDiff(t *testing.T) {
 	write(t, folder, "bad.yaml", strings.Replace(template, "parameters.cpu}", "parameters.cpus}", 1))
 
 	got := berth(t, template, "template", "render", "-f", "-", "--set", "cpu=4")
-	if got.code != 0 || !strings.HasPrefix(got.out, "# Template/platform/go-dev\n---\napiVersion: v1\nkind: Pod\n") || !strings.Contains(got.out, `cpu: "4"`) {
+	if got.Code != 0 || !strings.HasPrefix(got.Out, "# Template/platform/go-dev\n---\napiVersion: v1\nkind: Pod\n") || !strings.Contains(got.Out, `cpu: "4"`) {
 		t.Errorf("%+v", got)
 	}
 	got = berth(t, template, "template", "diff", "-f", "new.yaml", "--from", "-")
-	if got.code != 1 || !strings.Contains(got.out, "\n-    image: registry.example/go-dev:1.26\n+    image: registry.example/go-dev:1.27\n") ||
-		strings.Contains(got.out, "kind: PersistentVolumeClaim") {
+	if got.Code != 1 || !strings.Contains(got.Out, "\n-    image: registry.example/go-dev:1.26\n+    image: registry.example/go-dev:1.27\n") ||
+		strings.Contains(got.Out, "kind: PersistentVolumeClaim") {
 		t.Errorf("%+v", got)
 	}
-	if got := berth(t, template, "template", "diff", "-f", "-", "--from", "bad.yaml"); got.code != 2 || !strings.Contains(got.err, "did you mean") {
+	if got := berth(t, template, "template", "diff", "-f", "-", "--from", "bad.yaml"); got.Code != 2 || !strings.Contains(got.Err, "did you mean") {
 		t.Errorf("%+v", got)
 	}
 	if got := berth(t, "", "template", "diff", "-f", "new.yaml", "--from", "new.yaml"); got != (result{}) {
 		t.Errorf("%+v", got)
 	}
-	if got := berth(t, "", "template", "render", "-f", "bad.yaml"); got.code != 1 || got.out != "" || !strings.HasSuffix(got.err, "next: kubectl berth template check -f FILE\n") {
+	if got := berth(t, "", "template", "render", "-f", "bad.yaml"); got.Code != 1 || got.Out != "" || !strings.HasSuffix(got.Err, "next: kubectl berth template check -f FILE\n") {
 		t.Errorf("%+v", got)
 	}
 }

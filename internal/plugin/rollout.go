@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plugin
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/internal/gitops"
+)
+
+func (s *session) rollout() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "rollout",
+		Short: "See, pause, resume, undo, promote or hold the version of a template",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	var version, at string
+	var lasts time.Duration
+	promote := s.steer("promote TEMPLATE", "Make a version the active one for everybody, now",
+		"Promote pins the template to a version: to --version, else to the one that is being rolled out, else to that of the\npresent content. A later content waits until it is promoted, or until rollout resume.",
+		func(ctx context.Context, c *connection, t *v1alpha1.Template) (map[string]any, string, error) {
+			to, err := c.promoted(ctx, t, version)
+			return map[string]any{"rollout": map[string]any{"pin": to}}, "promoted to " + to, err
+		})
+	promote.Flags().StringVar(&version, "version", "", "the TemplateVersion")
+	undo := s.steer("undo TEMPLATE", "Go back to the version before",
+		"Undo pins the template to --version, else to the active version while another is being rolled out, else to the newest\ngood version before the active one.",
+		func(ctx context.Context, c *connection, t *v1alpha1.Template) (map[string]any, string, error) {
+			to, err := c.before(ctx, t, at)
+			return map[string]any{"rollout": map[string]any{"pin": to}}, "went back to " + to, err
+		})
+	undo.Flags().StringVar(&at, "version", "", "the TemplateVersion")
+	var held string
+	hold := s.steer("hold TEMPLATE --for DURATION", "Keep a template at a version for a while, whatever its rollout says",
+		"Hold writes spec.hold, which no GitOps tool takes back unless it declares the field, and which ends by itself.\nRollout resume ends it early.",
+		func(ctx context.Context, c *connection, t *v1alpha1.Template) (map[string]any, string, error) {
+			if lasts <= 0 {
+				return nil, "", misuse("kubectl berth rollout hold --help", "--for: say how long, such as 24h")
+			}
+			to := held
+			if to == "" && t.Status.ActiveVersion != nil {
+				to = string(t.Status.ActiveVersion.Name)
+			}
+			if err := c.isVersion(ctx, t, to); err != nil {
+				return nil, "", err
+			}
+			until := s.now().Add(lasts).UTC().Truncate(time.Second).Format(time.RFC3339)
+			hold := map[string]any{"version": to, "until": until}
+			var review authenticationv1.SelfSubjectReview
+			if c.Create(ctx, &review) == nil { // by whom is a help for those who find it, and no more
+				hold["by"] = review.Status.UserInfo.Username
+			}
+			return map[string]any{"hold": hold}, fmt.Sprintf("held at %s until %s", to, until), nil
+		})
+	hold.Flags().StringVar(&held, "version", "", "the TemplateVersion; absent means the active one")
+	hold.Flags().DurationVar(&lasts, "for", 0, "how long")
+	c.AddCommand(s.rolloutStatus(), promote, undo, hold,
+		s.steer("pause TEMPLATE", "Stop a rollout where it is", "Pause keeps every workspace on the version that it would get now, until rollout resume.",
+			func(context.Context, *connection, *v1alpha1.Template) (map[string]any, string, error) {
+				return map[string]any{"rollout": map[string]any{"paused": true}}, "paused", nil
+			}),
+		s.steer("resume TEMPLATE", "Let a template follow its content again", "Resume takes away pause, pin and hold.",
+			func(_ context.Context, _ *connection, t *v1alpha1.Template) (map[string]any, string, error) {
+				change := map[string]any{"hold": nil}
+				if t.Spec.Rollout != nil {
+					change["rollout"] = map[string]any{"paused": nil, "pin": nil}
+				}
+				return change, "resumed", nil
+			}))
+	return c
+}
+
+// steer is a command that changes a template's spec: to what decide says, done in words.
+func (s *session) steer(use, short, long string,
+	decide func(context.Context, *connection, *v1alpha1.Template) (spec map[string]any, done string, err error)) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: short, Long: long,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: s.complete(templateNames),
+		RunE: s.run(func(ctx context.Context, args []string) error {
+			c, err := s.connect()
+			if err != nil {
+				return err
+			}
+			t, err := c.template(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			spec, done, err := decide(ctx, c, t)
+			if err != nil {
+				return err
+			}
+			text, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": t.UID}, "spec": spec})
+			if err != nil {
+				return err
+			}
+			if err := c.Patch(ctx, t, client.RawPatch(types.MergePatchType, text), owner); err != nil {
+				return err
+			}
+			if tool := gitops.Tool(t); tool != "" && spec["hold"] == nil {
+				if _, err := fmt.Fprintf(s.ErrOut, "%s holds this template: where git declares spec.rollout, it puts that back. A hold stays: kubectl berth rollout hold %s -n %s --for 24h\n",
+					tool, t.Name, t.Namespace); err != nil {
+					return err
+				}
+			}
+			_, err = fmt.Fprintf(s.Out, "template.berth.dev/%s %s\n", t.Name, done)
+			return err
+		}),
+	}
+}
+
+// template reads a template of the organization.
+func (c *connection) template(ctx context.Context, name string) (*v1alpha1.Template, error) {
+	home := c.home(ctx)
+	var t v1alpha1.Template
+	err := c.Get(ctx, client.ObjectKey{Namespace: home, Name: name}, &t)
+	if apierrors.IsNotFound(err) {
+		err = c.noTemplate(ctx, home, name)
+	}
+	return &t, err
+}
+
+// isVersion refuses what is no version of the template.
+func (c *connection) isVersion(ctx context.Context, t *v1alpha1.Template, name string) error {
+	next := fmt.Sprintf("kubectl get btv -n %s --field-selector spec.templateRef.name=%s", t.Namespace, t.Name)
+	if name == "" {
+		return fail(next, "template %s has no such version yet", t.Name)
+	}
+	var v v1alpha1.TemplateVersion
+	err := c.Get(ctx, client.ObjectKey{Namespace: t.Namespace, Name: name}, &v)
+	if apierrors.IsNotFound(err) || err == nil && (v.Spec.TemplateRef == nil || string(v.Spec.TemplateRef.Name) != t.Name) {
+		return fail(next, "template %s has no version %q", t.Name, name)
+	}
+	return err
+}
+
+// promoted is the version that promote means.
+func (c *connection) promoted(ctx context.Context, t *v1alpha1.Template, asked string) (string, error) {
+	switch {
+	case asked != "":
+	case t.Status.Candidate != nil:
+		asked = string(t.Status.Candidate.Name)
+	case t.Status.LatestVersion != nil:
+		asked = string(t.Status.LatestVersion.Name)
+	}
+	return asked, c.isVersion(ctx, t, asked)
+}
+
+// before is the version that undo means.
+func (c *connection) before(ctx context.Context, t *v1alpha1.Template, asked string) (string, error) {
+	active := t.Status.ActiveVersion
+	if asked != "" || active == nil {
+		return asked, c.isVersion(ctx, t, asked)
+	}
+	if t.Status.Candidate != nil {
+		return string(active.Name), nil
+	}
+	var versions v1alpha1.TemplateVersionList
+	if err := c.List(ctx, &versions, client.InNamespace(t.Namespace), client.MatchingFields{"spec.templateRef.name": t.Name}); err != nil {
+		return "", err
+	}
+	older := versions.Items
+	i := slices.IndexFunc(older, func(v v1alpha1.TemplateVersion) bool { return v.UID == active.UID })
+	if i < 0 {
+		return "", fail(fmt.Sprintf("kubectl get btv -n %s", t.Namespace), "the active version %s is gone", active.Name)
+	}
+	made := v1alpha1.CreatedAt(&older[i])
+	older = slices.DeleteFunc(older, func(v v1alpha1.TemplateVersion) bool {
+		return v.UID == active.UID || v.Spec.Archived || v1alpha1.CreatedAt(&v).After(made) ||
+			!meta.IsStatusConditionTrue(v.Status.Conditions, v1alpha1.ConditionReady)
+	})
+	if len(older) == 0 {
+		return "", fail(fmt.Sprintf("kubectl get btv -n %s --field-selector spec.templateRef.name=%s", t.Namespace, t.Name),
+			"there is no good version of template %s before %s", t.Name, active.Name)
+	}
+	newest := slices.MaxFunc(older, func(a, b v1alpha1.TemplateVersion) int {
+		return v1alpha1.CreatedAt(&a).Compare(v1alpha1.CreatedAt(&b))
+	})
+	return newest.Name, nil
+}
+
+func (s *session) rolloutStatus() *cobra.Command {
+	var o output
+	c := &cobra.Command{
+		Use:               "status TEMPLATE",
+		Short:             "Show where the rollout of a template stands",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: s.complete(templateNames),
+		RunE: s.run(func(ctx context.Context, args []string) error {
+			if err := o.check("kubectl berth rollout status --help"); err != nil {
+				return err
+			}
+			c, err := s.connect()
+			if err != nil {
+				return err
+			}
+			t, err := c.template(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			if done, err := o.machine(s.Out, map[string]any{"name": t.Name, "namespace": t.Namespace, "rollout": t.Spec.Rollout, "hold": t.Spec.Hold, "status": t.Status}); done {
+				return err
+			}
+			for _, line := range stands(t, s.now()) {
+				if _, err := fmt.Fprintln(s.Out, single(line)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}),
+	}
+	o.add(c)
+	return c
+}
+
+// stands says in words where a rollout stands.
+func stands(t *v1alpha1.Template, now time.Time) []string {
+	var lines []string
+	say := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
+	say("template %s/%s: %s", t.Namespace, t.Name, orDash(t.Status.Rollout))
+	if v := t.Status.ActiveVersion; v != nil {
+		say("active: %s, %d of %d workspaces are on it", v.Name, t.Status.UpToDate, t.Status.Workspaces)
+	} else {
+		say("active: none; nothing can start")
+	}
+	if v := t.Status.Candidate; v != nil {
+		steps := 0
+		if t.Spec.Rollout != nil {
+			steps = len(t.Spec.Rollout.Steps)
+		}
+		say("coming: %s, step %d of %d since %s; starts in this step: %d succeeded, %d failed since the rollout began",
+			v.Name, v.Step+1, steps, v.Since.UTC().Format(time.RFC3339), v.Succeeded, v.Failed)
+	}
+	if v := t.Status.Rejected; v != nil {
+		say("taken back: %s at %s: %s", v.Name, v.At.UTC().Format(time.RFC3339), v.Why)
+	}
+	if r := t.Spec.Rollout; r != nil && r.Paused {
+		say("paused: until kubectl berth rollout resume %s -n %s", t.Name, t.Namespace)
+	}
+	if r := t.Spec.Rollout; r != nil && r.Pin != "" {
+		say("pinned: to %s, until kubectl berth rollout resume %s -n %s", r.Pin, t.Name, t.Namespace)
+	}
+	if h := t.Spec.Hold; h != nil {
+		if until, err := time.Parse(time.RFC3339, h.Until); err == nil && until.After(now) {
+			say("held: at %s until %s, by %s", h.Version, h.Until, orDash(h.By))
+		}
+	}
+	if ready := meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionReady); ready != nil && ready.Status != "True" {
+		say("%s: %s", ready.Reason, ready.Message)
+	}
+	return lines
+}
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
