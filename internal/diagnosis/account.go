@@ -50,24 +50,25 @@ const (
 
 // Step is something that happened. One without a time is known to have happened, and not when.
 type Step struct {
-	At   time.Time
-	Text string
+	At   time.Time `json:"at,omitzero"`
+	Text string    `json:"text"`
 }
 
 // Account is a story: how it ends, what led there, and what can be done.
 type Account struct {
 	// Subject is whose story it is, such as workspace platform/ada-api.
-	Subject string
+	Subject string `json:"subject"`
 	// Verdict is one word, Since is since when it is so, and Reason and Message say why.
-	Verdict         string
-	Since           time.Time
-	Reason, Message string
+	Verdict string    `json:"verdict"`
+	Since   time.Time `json:"since,omitzero"`
+	Reason  string    `json:"reason,omitempty"`
+	Message string    `json:"message,omitempty"`
 	// Steps led there, in the order of their times.
-	Steps []Step
-	// Remedies are what can be done, the likeliest first, each with the command for it.
-	Remedies []string
+	Steps []Step `json:"steps,omitempty"`
 	// Notes are what else is worth knowing.
-	Notes []string
+	Notes []string `json:"notes,omitempty"`
+	// Remedies are what can be done, the likeliest first, each with the command for it.
+	Remedies []string `json:"remedies,omitempty"`
 }
 
 // Text is the account for a terminal, with times of day in the zone of now.

@@ -119,11 +119,8 @@ var _ = Describe("a workspace", func() {
 		By("an image that is missing")
 		Expect(run(ctx, admin, "create", "good", "-n", org, "--template", "go", "--owner", "stuck")).To(HaveField("Code", 0))
 		t := given.Template(org, "go")
-		Expect(env.Client.Patch(ctx, t, client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"content":{"image":"registry.example/missing:1"}}}`)))).To(Succeed())
-		Eventually(func() bool {
-			Expect(env.Client.Get(ctx, client.ObjectKeyFromObject(t), t)).To(Succeed())
-			return t.Status.LatestVersion != nil && t.Status.ActiveVersion != nil && *t.Status.LatestVersion == *t.Status.ActiveVersion && t.Status.ObservedGeneration == t.Generation
-		}).WithContext(ctx).WithTimeout(soon).Should(BeTrue())
+		Expect(env.Client.Get(ctx, client.ObjectKeyFromObject(t), t)).To(Succeed())
+		promotes(ctx, t, "registry.example/missing:1")
 		Expect(run(ctx, admin, "restart", "good", "-n", org, "--timeout", "4s")).To(HaveField("Code", exitWaiting))
 		got = run(ctx, admin, "why", "good", "-n", org)
 		Expect(got.Out).To(And(HavePrefix("STUCK "), ContainSubstring("asks for it in spec.content.image"),
