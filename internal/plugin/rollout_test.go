@@ -87,6 +87,12 @@ var _ = Describe("a rollout", func() {
 		Expect(run(ctx, admin, "rollout", "resume", "go", "-n", org)).To(HaveField("Code", 0))
 		settled(ctx, t, active(two))
 
+		By("promote, of a content that is wrong")
+		Expect(env.Client.Patch(ctx, t, client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"content":{"image":"${parameters.cpus}"}}}`)))).To(Succeed())
+		got = run(ctx, admin, "rollout", "promote", "go", "-n", org)
+		Expect(got.Err).To(And(HavePrefix("error: the present content is wrong: spec.content.image: "), HaveSuffix("\nnext: kubectl berth why template/go -n "+org+"\n")))
+		Expect(got.Code).To(Equal(1))
+
 		By("a template that git holds")
 		Expect(env.Client.Patch(ctx, t, client.RawPatch("application/merge-patch+json",
 			[]byte(`{"metadata":{"annotations":{"argocd.argoproj.io/tracking-id":"berth:berth.dev/Template:x/go"}}}`)))).To(Succeed())
