@@ -4,6 +4,7 @@ module github.com/berth-dev/berth
 go 1.26.6
 
 require (
+	github.com/coder/websocket v1.8.14
 	github.com/go-logr/logr v1.4.4
 	// At least v0.30.0 (GHSA-gcjh-h69q-9w9g), although Kubernetes v0.37 asks for less; v0.32 has another module path, which
 	// k8s.io/apiserver v0.37 does not take.

@@ -60,6 +60,8 @@ type Server struct {
 	keeper     *serving.Keeper
 	registry   *prometheus.Registry
 	ready      atomic.Bool
+	// stopping is closed when the doors are about to be shut, so that streams end.
+	stopping chan struct{}
 
 	session, aggregated http.Handler
 	listeners           listeners
@@ -71,7 +73,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{options: o, registry: prometheus.NewRegistry()}
+	s := &Server{options: o, registry: prometheus.NewRegistry(), stopping: make(chan struct{})}
 	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if s.store, err = store.New(ctx, store.Options{Config: o.Config, Namespace: o.Namespace}); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
@@ -98,6 +100,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		}),
 		Version: version.Wire(), Log: o.Log, Metrics: s.registry, Proxies: o.Proxies,
 		Session: &authn.Session{Keys: keys, People: s.store, Noter: s.seen}, Aggregated: s.frontProxy,
+		Site: access, Stopping: s.stopping,
 	})
 	if err != nil {
 		return nil, err
@@ -179,6 +182,7 @@ func (s *Server) runDoors(ctx, failed context.Context) error {
 		case <-failed.Done():
 		}
 	}
+	close(s.stopping)
 	limit, cancel := context.WithTimeout(context.Background(), shutdownLimit)
 	defer cancel()
 	return errors.Join(append(errs, https.Shutdown(limit), plain.Shutdown(limit))...)

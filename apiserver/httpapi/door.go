@@ -45,6 +45,10 @@ type Config struct {
 	Proxies []netip.Prefix
 	// Session and Aggregated find out who calls.
 	Session, Aggregated Authenticator
+	// Site is where people reach the server, such as https://berth.example; empty where that is not known.
+	Site string
+	// Stopping is closed when streams are to end; nil never is.
+	Stopping <-chan struct{}
 }
 
 // New builds the doors. It fails when a route declares no door or action, or when two routes mean the same requests.
@@ -60,7 +64,7 @@ func New(c Config) (session, aggregated http.Handler, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	front := &door{name: "session", version: c.Version, log: c.Log, metrics: m, auth: c.Session, proxies: c.Proxies}
+	front := &door{name: "session", version: c.Version, log: c.Log, metrics: m, auth: c.Session, proxies: c.Proxies, site: c.Site, stopping: c.Stopping}
 	back := &door{name: "aggregated", version: c.Version, log: c.Log, metrics: m, auth: c.Aggregated, proxies: c.Proxies, kubernetes: true}
 	if front.mux, err = front.routes(c.Routes); err != nil {
 		return nil, nil, err
@@ -87,6 +91,9 @@ type door struct {
 	auth    Authenticator
 	mux     *http.ServeMux
 	proxies []netip.Prefix
+	// site and stopping are as in Config; only the session door has streams.
+	site     string
+	stopping <-chan struct{}
 	// kubernetes is the door behind the kube-apiserver: it never redirects, and its refusals are Kubernetes' as well.
 	kubernetes bool
 }
@@ -156,7 +163,12 @@ func (d *door) serve(route Route) http.Handler {
 			t.user = caller.User
 			ctx = authz.NewContext(ctx, caller)
 		}
-		if !route.Do.raw {
+		if route.Do.raw {
+			ctx = context.WithValue(ctx, watchKey{}, watch{
+				authenticate: func(r *http.Request) (*authz.Caller, error) { return d.auth.Authenticate(r, true) },
+				stopping:     d.stopping, site: d.site,
+			})
+		} else {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithTimeout(ctx, requestTimeout)
 			defer cancel()

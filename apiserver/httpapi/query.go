@@ -52,6 +52,15 @@ func (q Query) Count(name string) int {
 	})
 }
 
+// ID is the parameter as the number of a line, zero or more; 0 when it is not there. Some clients send a time in
+// milliseconds, which is more than any line's.
+func (q Query) ID(name string) int64 {
+	return parsed(q, name, "must be a valid integer, zero or more", func(text string) (int64, bool) {
+		n, err := strconv.ParseInt(text, 10, 64)
+		return n, err == nil && n >= 0
+	})
+}
+
 // Bool is the parameter as true or false; false when it is not there.
 func (q Query) Bool(name string) bool {
 	return parsed(q, name, "must be a valid boolean: true or false", func(text string) (bool, bool) {

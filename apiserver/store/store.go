@@ -55,6 +55,8 @@ type Store struct {
 	live   client.Client // goes past the cache: for what a write ran into, and for kinds that are not cached; never to answer a read
 
 	namespace string // Berth's own
+
+	hub *hub // tells streams of changes
 }
 
 // New makes a store that reads nothing before Start.
@@ -94,6 +96,16 @@ func New(ctx context.Context, o Options) (*Store, error) {
 			return nil, fmt.Errorf("informer of %T: %w", kind, err)
 		}
 	}
+	changes := newHub()
+	for _, kind := range kinds() {
+		informer, err := c.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
+		if err == nil {
+			_, err = informer.AddEventHandler(changes.handler())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("changes of %T: %w", kind, err)
+		}
+	}
 	writer, err := client.New(o.Config, client.Options{
 		Scheme:     types,
 		FieldOwner: Owner,
@@ -106,7 +118,7 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{cache: c, client: writer, live: live, namespace: o.Namespace}, nil
+	return &Store{cache: c, client: writer, live: live, namespace: o.Namespace, hub: changes}, nil
 }
 
 // kinds are the kinds of ours that are cached.

@@ -72,8 +72,9 @@ type scope struct {
 	resources []v1alpha1.BuildResource
 	// stage is which half of a restart the pass found the build in.
 	stage v1alpha1.BuildStage
-	// state is how the build's pod fares; nil when it has none.
-	state *podstate.State
+	// state is how the build's pod fares; nil when it has none. events are those about the pod, where they were read.
+	state  *podstate.State
+	events []corev1.Event
 	// stale is true when the build turned out to be no longer the accepted one: nothing is to be written.
 	stale bool
 }
@@ -142,6 +143,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return phase.Result(outcome)
 	}
 	after := conclude(s, outcome, r.Worker)
+	s.tell(after, outcome)
 	if _, err := phase.ApplyStatus(ctx, r.Client, &s.build, after); err != nil {
 		return ctrl.Result{}, errors.Join(outcome, err)
 	}
@@ -175,7 +177,11 @@ func (s *scope) again(after *v1alpha1.WorkspaceBuild) time.Duration {
 	if s.state != nil {
 		d = s.state.Recheck
 	}
-	if deadline := s.startDeadline(); !after.Phase().Ended() && !deadline.IsZero() {
+	deadline := s.startDeadline()
+	if s.build.Spec.Cancel != nil {
+		deadline = s.cancelDeadline(after.Status.Job)
+	}
+	if !after.Phase().Ended() && !deadline.IsZero() {
 		left := max(deadline.Sub(s.now), time.Second)
 		if d == 0 || left < d {
 			d = left
