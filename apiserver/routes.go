@@ -11,6 +11,7 @@ import (
 	"github.com/berth-dev/berth/apiserver/httpapi"
 	"github.com/berth-dev/berth/apiserver/login"
 	"github.com/berth-dev/berth/apiserver/organizations"
+	"github.com/berth-dev/berth/apiserver/quotas"
 	"github.com/berth-dev/berth/apiserver/root"
 	"github.com/berth-dev/berth/apiserver/store"
 	"github.com/berth-dev/berth/apiserver/templates"
@@ -45,6 +46,7 @@ func Routes(d Deps) []httpapi.Route {
 		(&login.Handlers{Store: d.Store, Credentials: d.Credentials, Limiter: d.Limiter, Noter: d.Noter, Secure: d.Secure}).Routes(),
 		(&users.Handlers{Store: d.Store, Credentials: d.Credentials, Now: d.Now}).Routes(),
 		(&organizations.Handlers{Store: d.Store}).Routes(),
+		(&quotas.Handlers{Store: d.Store}).Routes(),
 		(&templates.Handlers{Store: d.Store}).Routes(),
 		(&versions.Handlers{Store: d.Store}).Routes(),
 		(&workspaces.Handlers{Store: d.Store, Now: d.Now}).Routes(),

@@ -85,6 +85,10 @@ var rows = map[string]row{
 	"GET /api/v2/organizations/{organization}": {wants: shared(200), path: ofOrganization("")},
 	"GET /api/v2/users/{user}/organizations":   {wants: mine(200), path: ofMember("/organizations")},
 
+	"GET /api/v2/workspace-quota/{user}": {wants: mine(200), path: func(w *world, _ *v1alpha1.Workspace) string {
+		return "/api/v2/workspace-quota/" + w.member.Name
+	}},
+
 	"GET /api/v2/organizations/{organization}/templates":                {wants: shared(200), path: ofOrganization("/templates")},
 	"GET /api/v2/organizations/{organization}/templates/{templatename}": {wants: shared(200), path: ofOrganization("/templates/go-dev")},
 	"GET /api/v2/templates/{template}":                                  {wants: shared(200), path: ofTemplate("")},

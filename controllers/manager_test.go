@@ -182,6 +182,8 @@ var _ = Describe("the manager", Ordered, func() {
 
 	It("starts, keeps, stops, restarts and deletes a workspace", theLifeOfAWorkspace)
 
+	It("brings a version out by a canary's start, and starts a workspace when a quota has room", aRolloutAndAQuota)
+
 	It("starts what names a Secret that is open to templates, and not what names another", whatTemplatesMayMount)
 
 	It("can bind itself to nothing more", func(ctx SpecContext) {

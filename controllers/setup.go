@@ -36,7 +36,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		"User":            &user.Reconciler{Client: c, Claims: names, Events: told, Clock: now},
 		"Group":           &group.Reconciler{Client: c, Events: told, Clock: now},
 		"Template":        &template.Reconciler{Client: c, Live: live, Events: told, Clock: now},
-		"Workspace":       &workspace.Reconciler{Client: c, Live: live, AgentImage: o.AgentImage, Events: told, Clock: now},
+		"Workspace":       &workspace.Reconciler{Client: c, Live: live, Own: o.Namespace, AgentImage: o.AgentImage, Events: told, Clock: now},
 		"kept claims":     &workspace.Sweep{Client: c, Live: live, Events: told, Clock: now},
 		"WorkspaceBuild":  &workspacebuild.Reconciler{Client: c, Live: live, Platform: platform, Worker: o.Worker, Clock: now},
 		"TemplateVersion": &templateversion.Reconciler{Client: c, Platform: platform, Worker: o.Worker, Events: told, Clock: now},

@@ -56,6 +56,7 @@ var (
 		reflect.TypeFor[codersdk.WorkspaceBuild](),
 		reflect.TypeFor[codersdk.WorkspaceBuildParameter](),
 		reflect.TypeFor[codersdk.WorkspaceHealth](),
+		reflect.TypeFor[codersdk.WorkspaceQuota](),
 		reflect.TypeFor[codersdk.WorkspaceResource](),
 		reflect.TypeFor[codersdk.WorkspaceResourceMetadata](),
 		reflect.TypeFor[codersdk.WorkspacesResponse](),

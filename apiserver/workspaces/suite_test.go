@@ -22,6 +22,7 @@ import (
 	"github.com/berth-dev/berth/api/codersdk"
 	"github.com/berth-dev/berth/apiserver/builds"
 	"github.com/berth-dev/berth/apiserver/httpapi"
+	"github.com/berth-dev/berth/apiserver/quotas"
 	"github.com/berth-dev/berth/apiserver/store"
 	"github.com/berth-dev/berth/apiserver/templates"
 	"github.com/berth-dev/berth/apiserver/versions"
@@ -65,6 +66,7 @@ var _ = BeforeSuite(func() {
 
 	front, _, err := httpapi.New(httpapi.Config{
 		Routes: slices.Concat(
+			(&quotas.Handlers{Store: objects}).Routes(),
 			(&templates.Handlers{Store: objects}).Routes(),
 			(&versions.Handlers{Store: objects}).Routes(),
 			(&workspaces.Handlers{Store: objects, Now: time.Now}).Routes(),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package group keeps Groups: it counts their members and names those that are no Users of the organization. It grants
-// nothing; what a group gives its members is read from the spec by those who decide.
+// Package group keeps Groups: it counts their members, names those that are no Users of the organization, and shows what
+// of a quota they use. It grants nothing; what a group gives its members is read from the spec by those who decide.
 package group
 
 import (
@@ -34,7 +34,7 @@ const shown = 10
 
 // +kubebuilder:rbac:groups=berth.dev,resources=groups,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=berth.dev,resources=groups/status,verbs=patch
-// +kubebuilder:rbac:groups=berth.dev,resources=users;organizations,verbs=get;list;watch
+// +kubebuilder:rbac:groups=berth.dev,resources=users;organizations;workspaces;workspacebuilds,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
@@ -55,6 +55,8 @@ type scope struct {
 	// members are how many of the members are Users of the organization; missing names the others.
 	members int64
 	missing []string
+	// cost and running are what the members' workspaces use, as the columns show it; empty without a quota.
+	cost, running string
 }
 
 // Setup has the manager call the reconciler whenever something that it depends on changes.
@@ -65,6 +67,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		For(&v1alpha1.Group{}).
 		Watches(&v1alpha1.Group{}, phase.Rematch(mgr.GetClient(), others, index.ID, index.Name), changed).
 		Watches(&v1alpha1.User{}, handler.EnqueueRequestsFromMapFunc(r.ofMember), changed).
+		Watches(&v1alpha1.Workspace{}, handler.Funcs{UpdateFunc: r.used, DeleteFunc: r.left}).
 		Watches(&v1alpha1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.within), changed).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.within)).
 		Complete(r)
@@ -83,7 +86,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, err
 	}
 	before := s.group.DeepCopy()
-	outcome := phase.Run(ctx, s, r.identity, r.observe)
+	outcome := phase.Run(ctx, s, r.identity, r.observe, r.use)
 	conclude(s, outcome)
 	if _, err := phase.ApplyStatus(ctx, r.Client, before, &s.group); err != nil {
 		return ctrl.Result{}, errors.Join(outcome, err)
@@ -142,7 +145,7 @@ func conclude(s *scope, outcome error) {
 	status := &s.group.Status
 	status.ObservedGeneration = s.group.Generation
 	if outcome == nil {
-		status.Members = s.members
+		status.Members, status.Cost, status.Running = s.members, s.cost, s.running
 	}
 	ready := phase.Ready{Reason: v1alpha1.ReasonReady, Message: "all members are Users of the organization"}
 	if n := len(s.missing); n > 0 {

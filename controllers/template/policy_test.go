@@ -42,7 +42,7 @@ var _ = Describe("the policy over Templates in use", Serial, func() {
 		d.settle(ctx, t)
 		// The kube-apiserver takes a policy up a moment after it was written.
 		Eventually(func() error { return env.Client.Delete(ctx, t, client.DryRunAll) }).WithContext(ctx).WithTimeout(soon).Should(
-			MatchError(ContainSubstring("Template plain cannot be deleted: 1 workspace uses it. Set spec.deprecated: true to stop new ones")))
+			MatchError(ContainSubstring("Template plain cannot be deleted: 1 workspace uses it (ada/a). Set spec.deprecated: true to stop new ones")))
 		Expect(env.Client.Delete(ctx, free)).To(Succeed())
 
 		By("but not Kubernetes' own controllers, which empty a namespace")

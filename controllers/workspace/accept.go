@@ -111,6 +111,15 @@ func (r *Reconciler) accept(ctx context.Context, s *scope, build *v1alpha1.Works
 			return r.fail(ctx, build, fault.On("spec.versionRef", "no version %s of template %s", ref.Name, s.workspace.Spec.TemplateRef.Name), s)
 		}
 	}
+	var cost *int64
+	if build.Spec.Transition == v1alpha1.TransitionStart && ledger.InProgress(build) {
+		if cost, err = r.reserve(ctx, s, build); err != nil {
+			if _, refused := fault.As(err); refused {
+				return r.tooDear(ctx, s, build, err)
+			}
+			return err
+		}
+	}
 	var lifecycle *v1alpha1.Lifecycle
 	if s.template != nil {
 		lifecycle = s.template.Spec.Lifecycle
@@ -118,6 +127,7 @@ func (r *Reconciler) accept(ctx context.Context, s *scope, build *v1alpha1.Works
 	return r.write(ctx, s, func(status *v1alpha1.WorkspaceStatus) {
 		status.Build = &v1alpha1.AcceptedBuild{
 			UIDReference: v1alpha1.UIDReference{Name: v1alpha1.ObjectName(build.Name), UID: build.UID}, Number: build.Spec.Number,
+			Transition: build.Spec.Transition, DailyCost: cost,
 		}
 		status.Acted = acted
 		status.Schedule = ledger.Instants(&s.workspace, build, &version.Spec.Content, lifecycle, s.now)

@@ -30,6 +30,9 @@ func (r *Reconciler) decide(ctx context.Context, s *scope) error {
 	case ledger.Wait:
 		return phase.Wait(max(decision.Until.Sub(s.now), 0), v1alpha1.ReasonProgressing, "the API server makes the first build")
 	}
+	if err := r.affordable(ctx, s, decision); err != nil {
+		return err
+	}
 	s.moved = true
 	var err error
 	switch decision.Action {

@@ -44,6 +44,8 @@ type Reconciler struct {
 	client.Client
 	// Live reads past the cache, where a decision must not rest on what is old.
 	Live client.Reader
+	// Own is Berth's own namespace: the reservations of starts that a quota judges stand there.
+	Own string
 	// Events is where people are told.
 	Events events.EventRecorder
 	// Clock tells the time; only the leader's counts.
@@ -63,7 +65,9 @@ type scope struct {
 	claims   []corev1.PersistentVolumeClaim
 
 	organization *v1alpha1.Organization
-	template     *v1alpha1.Template
+	// owner is the User whose workspace it is; nil when there is none.
+	owner    *v1alpha1.User
+	template *v1alpha1.Template
 	// version is the accepted build's; nil when it is gone or there is none.
 	version *v1alpha1.TemplateVersion
 	// due is the uid of the version that the rollout has for the workspace; empty where its manifest names another.
@@ -94,7 +98,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return r.delete(ctx, s)
 	}
 	outcome := phase.Run(ctx, s, r.belongs, r.adopt, r.observe, r.look,
-		r.reclaim, r.mark, r.prune, r.stands, r.resolve, r.decide)
+		r.reclaim, r.mark, r.prune, r.yield, r.resolve, r.decide)
 	if s.moved {
 		return phase.Result(outcome)
 	}

@@ -3,12 +3,16 @@
 package workspace_test
 
 import (
+	"context"
 	"fmt"
+	"slices"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	. "github.com/berth-dev/berth/internal/testing/cluster"
@@ -60,7 +64,7 @@ var _ = Describe("A workspace that can't run", func() {
 			}),
 		Entry("for a parameter is above its maximum", func(_ *world, ws *v1alpha1.Workspace) {
 			ws.Spec.Parameters = map[string]v1alpha1.Value{"cpu": v1alpha1.ValueOf(16)}
-		}, v1alpha1.ReasonParameterRefused, []string{"spec.parameters.cpu", "16", "8"},
+		}, v1alpha1.ReasonParameterRefused, []string{"spec.parameters.cpu: 16 is above 8, the maximum in go-dev-1"},
 			func(ctx SpecContext, _ *world, ws *v1alpha1.Workspace) {
 				edit(ctx, ws, `{"spec":{"parameters":{"cpu":4}}}`)
 			}),
@@ -158,6 +162,45 @@ var _ = Describe("A workspace that can't run", func() {
 		w.gone(ctx, a)
 		w.run(ctx, b)
 		Expect(b).To(BeReady())
+	})
+
+	It("is stopped when it loses its name after it has started, and starts when that is free", func(ctx SpecContext) {
+		hidden := ""
+		w := found(ctx, interceptor.NewClient(env.Client, interceptor.Funcs{
+			List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+				err := c.List(ctx, list, opts...)
+				if l, ok := list.(*v1alpha1.WorkspaceList); ok {
+					l.Items = slices.DeleteFunc(l.Items, func(ws v1alpha1.Workspace) bool { return ws.Name == hidden })
+				}
+				return err
+			},
+		}))
+		further := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "further-", Labels: map[string]string{v1alpha1.LabelOrganization: w.org}}}
+		create(ctx, further)
+		running := func(ws *v1alpha1.Workspace) { ws.Spec.Name, ws.Spec.State = "api", v1alpha1.StateRunning }
+		a := w.workspace(ctx, "a", running)
+		b := given.Workspace(further.Name, "b", w.user, w.template.Name, running)
+		create(ctx, b)
+		w.younger(ctx, a, b)
+
+		By("both having started before either was seen")
+		hidden = "a"
+		w.run(ctx, b)
+		hidden = "b"
+		w.run(ctx, a)
+		hidden = ""
+
+		w.stopped(ctx, b)
+		Expect(b).To(BeStalled(v1alpha1.ReasonNameTaken))
+		Expect(w.pods(ctx, b)).To(BeEmpty())
+		Expect(w.claims(ctx, b)).NotTo(BeEmpty(), "nobody loses a home by it")
+		w.settle(ctx, a)
+		Expect(a).To(BeReady())
+		Expect(env.Client.Delete(ctx, a)).To(Succeed())
+		w.gone(ctx, a)
+		w.run(ctx, b)
+		Expect(b).To(BeReady())
+		Expect(w.ledger(ctx, b)).To(Equal([]string{"1 Start Succeeded", "2 Stop Succeeded", "3 Start Succeeded"}))
 	})
 
 	It("does not start for a suspended owner, and is Ready while it is stopped", func(ctx SpecContext) {

@@ -30,6 +30,7 @@ const mostNames = 10
 // a workspace that runs, or is to stop, needs none of it.
 func (r *Reconciler) resolve(ctx context.Context, s *scope) error {
 	owner, err := r.owner(ctx, s)
+	s.owner = owner
 	if err == nil {
 		s.template, err = r.ofName(ctx, s)
 	}

@@ -67,7 +67,7 @@ func found(ctx context.Context, c client.WithWatch) *world {
 		Journal: NewJournal(c), org: org, user: "u" + org,
 		clock: clocktesting.NewFakePassiveClock(time.Now().Truncate(time.Second)), said: &Events{},
 	}
-	w.decides = &workspace.Reconciler{Client: w.Journal, Live: w.Journal, Clock: w.clock, Events: w.said, AgentImage: "registry.example/berth:1"}
+	w.decides = &workspace.Reconciler{Client: w.Journal, Live: w.Journal, Own: "default", Clock: w.clock, Events: w.said, AgentImage: "registry.example/berth:1"}
 	w.acts = &workspacebuild.Reconciler{
 		Client: w.Journal, Live: w.Journal, Clock: w.clock, Worker: "manager-0",
 		Platform: render.Platform{AgentImage: "registry.example/berth:1"},

@@ -30,6 +30,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		For(&v1alpha1.Workspace{}).
 		Watches(&v1alpha1.Workspace{}, phase.Rematch(mgr.GetClient(), workspaces, index.ID, index.OwnerName),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.Workspace{}, handler.EnqueueRequestsFromMapFunc(r.ofRoom), builder.WithPredicates(room())).
 		Watches(&v1alpha1.WorkspaceBuild{}, handler.EnqueueRequestsFromMapFunc(ofBuild)).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(ofOwned)).
 		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(ofOwned)).
@@ -95,6 +96,24 @@ func (r *Reconciler) ofGroup(ctx context.Context, o client.Object) []reconcile.R
 		requests = append(requests, phase.Requests(ctx, r, &v1alpha1.WorkspaceList{}, client.InNamespace(name))...)
 	}
 	return requests
+}
+
+// ofRoom names the workspaces whose start a quota refuses: one that stopped or went may have left enough.
+func (r *Reconciler) ofRoom(ctx context.Context, _ client.Object) []reconcile.Request {
+	return phase.Requests(ctx, r, &v1alpha1.WorkspaceList{}, client.MatchingFields{index.Refused: v1alpha1.ReasonQuotaExceeded})
+}
+
+// room passes the changes of a workspace after which it may take less.
+func room() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			was, ok := e.ObjectOld.(*v1alpha1.Workspace)
+			is, also := e.ObjectNew.(*v1alpha1.Workspace)
+			return ok && also && (!equality.Semantic.DeepEqual(was.Status.Build, is.Status.Build) || was.Status.Phase != is.Status.Phase ||
+				was.DeletionTimestamp.IsZero() != is.DeletionTimestamp.IsZero() || len(was.Status.Volumes) > len(is.Status.Volumes))
+		},
+	}
 }
 
 func (r *Reconciler) ofUser(ctx context.Context, o client.Object) []reconcile.Request {

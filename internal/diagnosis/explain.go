@@ -161,18 +161,18 @@ func (c Case) steps() []Step {
 	if b == nil {
 		return []Step{{c.Workspace.CreationTimestamp.Time, "the workspace was created"}}
 	}
-	steps := []Step{{v1alpha1.CreatedAt(b), c.origin(b)}, {v1alpha1.CreatedAt(b), named(b)}}
-	if told := logged(b); len(told) > 0 {
-		steps = append(steps, told...)
-	} else {
-		steps = append(steps, c.remembered()...)
-	}
-	if job := b.Status.Job; job != nil && job.CompletedAt != nil {
-		text := fmt.Sprintf("build %d %s", b.Spec.Number, strings.ToLower(string(job.Phase)))
-		if job.Error != "" {
-			text += ": " + job.Error
+	steps := logged(b)
+	if len(steps) == 0 {
+		steps = append([]Step{{v1alpha1.CreatedAt(b), c.origin(b)}, {v1alpha1.CreatedAt(b), named(b)}}, c.remembered()...)
+		if job := b.Status.Job; job != nil && job.CompletedAt != nil {
+			text := fmt.Sprintf("build %d %s", b.Spec.Number, strings.ToLower(string(job.Phase)))
+			if job.Error != "" {
+				text += ": " + job.Error
+			}
+			steps = append(steps, Step{job.CompletedAt.Time, text})
 		}
-		steps = append(steps, Step{job.CompletedAt.Time, text})
+	} else if b.Spec.Reason == v1alpha1.BuildReasonAutostart {
+		steps = append([]Step{{v1alpha1.CreatedAt(b), c.origin(b)}}, steps...) // the log does not tell which schedule
 	}
 	slices.SortStableFunc(steps, func(a, b Step) int {
 		// times of Kubernetes have no fractions: what is of one second keeps its order

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
@@ -44,6 +45,10 @@ const (
 	Member = "spec.members"
 	// Membership finds Users by the Organizations that they name as theirs.
 	Membership = "spec.memberships"
+	// Brought finds Users by the Groups that a login or SCIM put them into, as NAMESPACE/NAME.
+	Brought = "status.groups"
+	// Refused finds Workspaces by the reason for which they are Stalled.
+	Refused = "status.stalled"
 	// Email finds Users by their address, in lower case.
 	Email = "spec.email"
 	// Subject finds Users and Groups by a Kubernetes identity: SubjectKey.
@@ -89,6 +94,7 @@ func All() []Index {
 		{&v1alpha1.User{}, Email, of(func(u *v1alpha1.User) []string { return []string{Fold(u.Spec.Email)} })},
 		{&v1alpha1.User{}, Subject, of(func(u *v1alpha1.User) []string { return subjects(u.Spec.Subjects) })},
 		{&v1alpha1.User{}, Membership, of(memberships)},
+		{&v1alpha1.User{}, Brought, of(func(u *v1alpha1.User) []string { return u.Status.Groups })},
 
 		{&v1alpha1.Group{}, ID, wireID},
 		{&v1alpha1.Group{}, Name, wireName},
@@ -115,6 +121,15 @@ func All() []Index {
 
 		{&v1alpha1.Workspace{}, Coming, of(func(w *v1alpha1.Workspace) []string {
 			return []string{ids.Build(ids.Of(w), ComingNumber(w)).String()}
+		})},
+
+		{&v1alpha1.Workspace{}, Refused, of(func(w *v1alpha1.Workspace) []string {
+			for _, c := range w.Status.Conditions {
+				if c.Type == v1alpha1.ConditionStalled && c.Status == metav1.ConditionTrue {
+					return []string{c.Reason}
+				}
+			}
+			return nil
 		})},
 
 		{&v1alpha1.WorkspaceBuild{}, ID, of(buildIDs)},

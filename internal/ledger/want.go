@@ -202,6 +202,18 @@ func errBusy(accepted *v1alpha1.WorkspaceBuild) error {
 	return fault.New(fault.Conflict, "build %d of the workspace was still in progress", accepted.Spec.Number)
 }
 
+// Runs tells whether an accepted build holds its workspace to run: it is a start at work, or one that went well.
+func Runs(accepted *v1alpha1.WorkspaceBuild) bool {
+	return accepted != nil && accepted.Spec.Transition == v1alpha1.TransitionStart && (InProgress(accepted) || Outcome(accepted) == v1alpha1.JobSucceeded)
+}
+
+// StopBuild is the build that stops a workspace which must not run, whatever it wishes.
+func StopBuild(w *v1alpha1.Workspace, builds []*v1alpha1.WorkspaceBuild) *v1alpha1.WorkspaceBuildSpec {
+	spec := DeleteBuild(w, builds)
+	spec.Transition = v1alpha1.TransitionStop
+	return spec
+}
+
 // DeleteBuild is the build that records a deletion. It has the version and parameters of the last build, if there is one,
 // so that it needs neither template nor version.
 func DeleteBuild(w *v1alpha1.Workspace, builds []*v1alpha1.WorkspaceBuild) *v1alpha1.WorkspaceBuildSpec {

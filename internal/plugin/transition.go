@@ -192,6 +192,9 @@ func (p *progress) step(ctx context.Context, c *connection, w *v1alpha1.Workspac
 		return err
 	}
 	if !b.Phase().Ended() {
+		if len(b.Status.Log) > 0 { // it tells the same, and more
+			return nil
+		}
 		return p.condition(w)
 	}
 	switch {

@@ -5,11 +5,13 @@
 // for an early refusal, the manager for every start by whatever door, so both refuse the same in the same words. It reads
 // nothing: whoever asks brings the objects.
 //
-// What it does not decide: what the caller of an API may see or do (internal/authz at each route), and whether the
-// cluster has room. Quotas are not enforced yet.
+// What it does not decide: what the caller of an API may see or do (internal/authz at each route), whether the
+// cluster has room, and quotas (internal/quota), which are judged as a start is accepted.
 package policy
 
 import (
+	"strings"
+
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
@@ -60,9 +62,20 @@ func MayStart(s Start) (parameters.Resolved, error) {
 	}
 	resolved, f := parameters.Resolve(s.Version.Spec.Content.Parameters, s.Given, s.Previous, at)
 	if f != nil {
-		return parameters.Resolved{}, f
+		return parameters.Resolved{}, inVersion(f, s.Version.Name)
 	}
 	return resolved, nil
+}
+
+// inVersion says which version has the bound that a value is beyond: another one may have another, and a manifest names
+// none.
+func inVersion(f *fault.Error, version string) *fault.Error {
+	for i, field := range f.Fields {
+		if strings.HasSuffix(field.Detail, ", the maximum") || strings.HasSuffix(field.Detail, ", the minimum") {
+			f.Fields[i].Detail += " in " + version
+		}
+	}
+	return f
 }
 
 // owner: a suspended account's workspaces stay stopped.

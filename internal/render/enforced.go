@@ -21,8 +21,6 @@ func NotEnforced(object v1alpha1.Object) []string {
 		f.content(&o.Spec.Content)
 	case *v1alpha1.Workspace:
 		f.add(o.Spec.Autostart != nil, "spec.autostart")
-	case *v1alpha1.Group:
-		f.add(o.Spec.Quota != nil, "spec.quota")
 	case *v1alpha1.User:
 		f.add(o.Spec.LoginType == v1alpha1.LoginTypeOIDC || o.Spec.LoginType == v1alpha1.LoginTypeGitHub, "spec.loginType")
 		f.add(o.Spec.PasswordSecret != nil, "spec.passwordSecret")
@@ -30,7 +28,6 @@ func NotEnforced(object v1alpha1.Object) []string {
 		f.add(o.Spec.ExternalID != "", "spec.externalID")
 	case *v1alpha1.Organization:
 		f.add(o.Spec.WorkspaceNamespaces == v1alpha1.WorkspaceNamespacesPerOwner, "spec.workspaceNamespaces")
-		f.add(o.Spec.Everyone != nil && o.Spec.Everyone.Quota != nil, "spec.everyone.quota")
 	}
 	return f
 }
