@@ -29,6 +29,9 @@ func NewChecker() (*Checker, error) {
 	return &Checker{definitions: all}, err
 }
 
+// Kinds are Berth's kinds, sorted.
+func (c *Checker) Kinds() []string { return slices.Sorted(maps.Keys(c.definitions)) }
+
 // Ours tells whether a document is of one of Berth's kinds.
 func Ours(d *Document) bool {
 	group, _, _ := strings.Cut(d.APIVersion(), "/")
@@ -41,7 +44,7 @@ func (c *Checker) Check(d *Document, given Given) []Finding {
 	define, known := c.definitions[d.Kind()]
 	if !known || d.APIVersion() != v1alpha1.GroupVersion.String() {
 		return []Finding{d.finding(Error, RuleSchema, "kind", fmt.Sprintf("there is no kind %s in %s; there are %s",
-			d.Kind(), d.APIVersion(), strings.Join(slices.Sorted(maps.Keys(c.definitions)), ", ")))}
+			d.Kind(), d.APIVersion(), strings.Join(c.Kinds(), ", ")))}
 	}
 	definition, err := define()
 	if err != nil {

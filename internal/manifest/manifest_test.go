@@ -60,6 +60,14 @@ const goDev = head + `  content:
 `
 
 func TestCheck(t *testing.T) {
+	c, err := checker()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := strings.Join(c.Kinds(), ", ")
+	if !strings.Contains(kinds, "Template, TemplateVersion, User, Workspace, WorkspaceBuild") {
+		t.Fatalf("kinds %s", kinds)
+	}
 	for name, c := range map[string]struct {
 		text  string
 		given Given
@@ -73,9 +81,9 @@ func TestCheck(t *testing.T) {
 			want: []string{`t.yaml:6:1: key "displayName" already set in map; keep one`}},
 		"no mapping": {text: "\n- a\n", want: []string{"t.yaml:2:1: a manifest is a mapping with apiVersion, kind and metadata"}},
 		"an unknown kind": {text: "apiVersion: berth.dev/v1alpha1\nkind: Templates\nmetadata: {name: a}\n",
-			want: []string{"t.yaml:2:7: kind: there is no kind Templates in berth.dev/v1alpha1; there are Group, Organization, Template, TemplateVersion, User, Workspace, WorkspaceBuild"}},
+			want: []string{"t.yaml:2:7: kind: there is no kind Templates in berth.dev/v1alpha1; there are " + kinds}},
 		"an unknown version": {text: "apiVersion: berth.dev/v2\nkind: Group\nmetadata: {name: a}\n",
-			want: []string{"t.yaml:2:7: kind: there is no kind Group in berth.dev/v2; there are Group, Organization, Template, TemplateVersion, User, Workspace, WorkspaceBuild"}},
+			want: []string{"t.yaml:2:7: kind: there is no kind Group in berth.dev/v2; there are " + kinds}},
 		"an unknown field": {text: head + "  contents:\n    image: a\n",
 			want: []string{`t.yaml:5:3: spec.contents: there is no field "contents" here; did you mean "content"?`}},
 		"an unknown field far down": {text: head + "  content:\n    image: a\n    parameters:\n    - name: a\n      type: string\n      defualt: x\n",

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/internal/manifest"
 )
 
 // A finding of doctor: what was looked at, how it is, and what puts it right.
@@ -96,7 +97,11 @@ func (c *connection) kinds() symptom {
 		return look(what, err, remedy)
 	}
 	var missing []string
-	for _, kind := range []string{"Organization", "Template", "TemplateVersion", "Workspace", "WorkspaceBuild", "Group", "User"} {
+	checker, err := manifest.NewChecker()
+	if err != nil {
+		return look(what, err, remedy)
+	}
+	for _, kind := range checker.Kinds() {
 		if !slices.ContainsFunc(served.APIResources, func(r metav1.APIResource) bool { return r.Kind == kind }) {
 			missing = append(missing, kind)
 		}

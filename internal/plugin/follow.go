@@ -117,5 +117,5 @@ func plain(line v1alpha1.LogLine) string {
 	if line.Level == v1alpha1.LogWarn || line.Level == v1alpha1.LogError {
 		level = line.Level + ": "
 	}
-	return fmt.Sprintf("%s  %-12s  %s%s", at, single(line.Stage), level, single(line.Output))
+	return fmt.Sprintf("%s  %-16s  %s%s", at, single(line.Stage), level, single(line.Output))
 }

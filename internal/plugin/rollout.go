@@ -86,7 +86,8 @@ func (s *session) rollout() *cobra.Command {
 // steer is a command that changes a template's spec: to what decide says, done in words.
 func (s *session) steer(use, short, long string,
 	decide func(context.Context, *connection, *v1alpha1.Template) (spec map[string]any, done string, err error)) *cobra.Command {
-	return &cobra.Command{
+	var o waiting
+	command := &cobra.Command{
 		Use: use, Short: short, Long: long,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: s.complete(templateNames),
@@ -116,10 +117,39 @@ func (s *session) steer(use, short, long string,
 					return err
 				}
 			}
+			if o.wait {
+				if err := c.seen(ctx, t, o.timeout); err != nil {
+					return err
+				}
+			}
 			_, err = fmt.Fprintf(s.Out, "template.berth.dev/%s %s\n", t.Name, done)
 			return err
 		}),
 	}
+	o.add(command)
+	return command
+}
+
+// seen waits until the manager has acted upon the template as it is now, so that what is started next goes by it.
+func (c *connection) seen(ctx context.Context, t *v1alpha1.Template, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	in := *c
+	in.namespace = t.Namespace
+	changed := t.Generation
+	err := in.follow(ctx, &v1alpha1.TemplateList{}, t.Name, func() error {
+		if err := c.Get(ctx, client.ObjectKeyFromObject(t), t); err != nil {
+			return err
+		}
+		if t.Status.ObservedGeneration >= changed {
+			return errEnough
+		}
+		return nil
+	})
+	if ctx.Err() == context.DeadlineExceeded {
+		return &failure{exitWaiting, fmt.Sprintf("it is written, and the manager has not acted upon it after %s", timeout), "kubectl berth doctor"}
+	}
+	return err
 }
 
 // template reads a template of the organization.

@@ -111,7 +111,7 @@ var _ = Describe("a workspace", func() {
 		By("more than any node has")
 		got := run(ctx, admin, "create", "big", "-n", org, "--template", "go", "--owner", "stuck", "--parameter", "cpu=16", "--timeout", "3s")
 		Expect(got.Code).To(Equal(exitWaiting), got.Err)
-		Expect(got.Err).To(And(ContainSubstring("Unschedulable: 0 of 1 nodes fit: 1 lack cpu"),
+		Expect(got.Err).To(And(ContainSubstring("warn: 0 of 1 nodes fit: 1 lack cpu"),
 			HaveSuffix("error: it is not done after 3s, and goes on\nnext: kubectl berth why big -n "+org+"\n")))
 		got = run(ctx, admin, "why", "big", "-n", org)
 		Expect(got.Out).To(And(HavePrefix("WAIT "), ContainSubstring("try: the smallest change that fits, cpu 8 (now 16): kubectl berth start big -n "+org+" --parameter cpu=8\n")), got.Err)
