@@ -70,7 +70,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.Workspace{}, handler.Funcs{UpdateFunc: r.used, DeleteFunc: r.left}).
 		Watches(&v1alpha1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.within), changed).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.within)).
-		Complete(r)
+		Complete(phase.Calm(r))
 }
 
 // Reconcile brings one Group a step nearer to its wish.

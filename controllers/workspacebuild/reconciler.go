@@ -86,7 +86,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.Workspace{}, handler.EnqueueRequestsFromMapFunc(acceptedOf), builder.WithPredicates(ledgerMoved())).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(r.holds)).
 		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(r.holds)).
-		Complete(r)
+		Complete(phase.Calm(r))
 }
 
 // acceptedOf names the build that a workspace is held to.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/internal/fault"
 )
 
 // firstBuildPatience is how long the manager leaves build 1 to the API server where that has said that it makes it.
@@ -139,10 +140,16 @@ func (s *state) recover() Decision {
 	return Decision{Action: Accept, Build: last, Acted: s.actedBy(last)}
 }
 
+// errCanceled ends a build that was asked to end before it was accepted.
+var errCanceled = fault.New(fault.Conflict, "the build was canceled before it began").Because(v1alpha1.ReasonCanceled)
+
 // answer says what becomes of a build that somebody asked for. One build is at work at a time, but for a deletion, which
 // waits for nothing.
 func (s *state) answer() Decision {
 	b := s.asked
+	if b.Spec.Cancel != nil {
+		return Decision{Action: Refuse, Build: b, Because: errCanceled}
+	}
 	busy := s.accepted != nil && InProgress(s.accepted)
 	if busy && b.Spec.Transition != v1alpha1.TransitionDelete {
 		return Decision{Action: Refuse, Build: b, Because: errBusy(s.accepted)}

@@ -52,7 +52,6 @@ func (f *stated) lifecycle(l *v1alpha1.Lifecycle) {
 	f.add(during(l.DeleteDormantAfter), "spec.lifecycle.deleteDormantAfter")
 	f.add(len(l.AutostartDays) > 0, "spec.lifecycle.autostartDays")
 	f.add(l.AutostopRequirement != nil, "spec.lifecycle.autostopRequirement")
-	f.add(l.UserCancel == v1alpha1.PermissionForbid, "spec.lifecycle.userCancel")
 }
 
 func (f *stated) content(c *v1alpha1.TemplateContent) {
