@@ -88,6 +88,8 @@ func TestCheck(t *testing.T) {
 			want: []string{`t.yaml:5:3: spec.contents: there is no field "contents" here; did you mean "content"?`}},
 		"an unknown field far down": {text: head + "  content:\n    image: a\n    parameters:\n    - name: a\n      type: string\n      defualt: x\n",
 			want: []string{`t.yaml:10:16: spec.content.parameters[0].defualt: there is no field "defualt" here; did you mean "default"?`}},
+		"a field without a name": {text: head + "  \"\": x\n  content: {image: a}\n",
+			want: []string{`t.yaml:4:1: spec.: there is no field without a name here`}},
 		"a wrong type": {text: head + "  deprecated: soon\n  content: {image: a}\n",
 			want: []string{`t.yaml:5:15: spec.deprecated: must be of type boolean: "string"`}},
 		"a value that is none of a few": {text: head + "  access:\n  - kind: Group\n    name: a\n    role: use\n  content: {image: a}\n",
@@ -231,6 +233,7 @@ func TestReports(t *testing.T) {
 func FuzzCheck(f *testing.F) {
 	f.Add(goDev)
 	f.Add("a: &a [*a]")
+	f.Add(head + "  \"\": x\n  \"a.b[c\": y\n")
 	f.Add(head + "  <<: &b {<<: *b}\n")
 	f.Add("apiVersion: v1\nkind: List\nitems: [{apiVersion: berth.dev/v1alpha1, kind: Template}]")
 	c, err := checker()

@@ -135,6 +135,9 @@ func sentence(e *field.Error) string {
 // unknown says that there is no such field, and which one was meant.
 func (d *definition) unknown(path string) string {
 	names := steps(path)
+	if len(names) == 0 || strings.HasSuffix(path, ".") {
+		return "there is no field without a name here"
+	}
 	last := names[len(names)-1]
 	message := fmt.Sprintf("there is no field %q here", last)
 	at := d.structural
