@@ -61,7 +61,7 @@ func (c Case) remedies(reason string) []string {
 		return append([]string{"read the whole log: " + c.logs(""), "try again: " + again}, c.lastGood()...)
 	case v1alpha1.ReasonCanceled:
 		return []string{"start it again: " + again}
-	case "QuotaExceeded":
+	case v1alpha1.ReasonQuotaExceeded:
 		return c.quota()
 	case v1alpha1.ReasonRetrying:
 		return []string{"see whether the cluster is well: kubectl berth doctor"}
