@@ -33,6 +33,7 @@ down: ## Take everything of `make up` away again, but for the cache of what was 
 build: ## Compile the binaries into bin/
 	@mkdir -p bin
 	CGO_ENABLED=0 go build -trimpath -o bin/ $(addprefix ./cmd/,$(BINARIES))
+	@ln -sf kubectl-berth bin/kubectl_complete-berth
 
 .PHONY: generate
 generate: ## Write what is generated: deepcopy, CRDs, RBAC, schemas, the chart's copies

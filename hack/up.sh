@@ -27,6 +27,10 @@ mkdir -p "$run/bin"
 go build -C hack/cluster -o "$run/bin/cluster" .
 go build -C hack/images -o "$run/bin/images" .
 go build -o "$run/bin/owner" ./hack/owner
+# the plug-in for kubectl, where `make build` puts it too; kubectl asks a program of the second name for completions
+mkdir -p bin
+CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/kubectl-berth
+ln -sf kubectl-berth bin/kubectl_complete-berth
 cluster() { "$run/bin/cluster" "$@"; }
 
 simulated=false
@@ -122,14 +126,15 @@ fi
 cat <<TXT
 total $((SECONDS - began)) s
 
-  export KUBECONFIG=${KUBECONFIG:-$HOME/.kube/config} PATH=${PATH%%:*}:\$PATH
+  export KUBECONFIG=${KUBECONFIG:-$HOME/.kube/config} PATH=$root/bin:${PATH%%:*}:\$PATH
   API    $api
   owner  $([ -f "$login" ] && sed -n '1{s/$/, password /;h;d};2{H;x;s/\n//;p}' "$login" || echo 'made earlier, or POST $url/api/v2/users/first makes one')
   ada and grace come by their Kubernetes identity: kubectl --as oidc:ada …
 
 Try:
   1  kubectl get bws -n platform -w
-  2  kubectl exec -it -n platform ada-api -- bash
-  3  kubectl get --raw /apis/codersdk.berth.dev/v2/workspaces --as oidc:ada
+  2  kubectl berth why ada-api -n platform
+  3  kubectl exec -it -n platform ada-api -- bash
+  4  kubectl berth list --as oidc:ada
   undo everything: make down
 TXT

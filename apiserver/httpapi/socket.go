@@ -61,7 +61,7 @@ func Logged[T, Line any](load Load[T], a authz.Action, tail func(object T, after
 		ctx, end := s.guard(socket.context(r.Context()))
 		defer end(nil)
 		return socket.follow(ctx, changed, func(ctx context.Context) ([]any, bool, error) {
-			object, err := s.again(ctx)
+			object, err := s.lately(ctx)
 			if err != nil {
 				return nil, fault.Is(err, fault.NotFound), err
 			}

@@ -57,6 +57,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 			}
 		}
 	}
+	s.builds = ofThisLife(&s.workspace, s.builds)
 	s.accepted = ledger.Accepted(&s.workspace, s.builds)
 	pods, err := ownPods(ctx, r, &s.workspace)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/controllers/workspace"
 	. "github.com/berth-dev/berth/internal/testing/cluster"
+	"github.com/berth-dev/berth/internal/testing/given"
 )
 
 // records are those of the world's deleted workspaces.
@@ -168,5 +169,24 @@ var _ = Describe("Bringing a deleted workspace back", func() {
 		Expect(w.ledger(ctx, back)).To(Equal([]string{"3 Start Succeeded"}), "no number of the earlier life comes again")
 		Expect(pod.Spec.Volumes).To(ContainElement(HaveField("PersistentVolumeClaim", HaveValue(HaveField("ClaimName", claim.Name)))))
 		Expect(left(w.claims(ctx, back))).To(HaveExactElements(HaveField("UID", claim.UID)))
+	})
+
+	It("gives nobody else the claims, whatever id a manifest names", func(ctx SpecContext) {
+		w := found(ctx, env.Client)
+		ws := w.workspace(ctx, "api")
+		w.run(ctx, ws)
+		claim := w.claims(ctx, ws)[0]
+		Expect(env.Client.Delete(ctx, ws)).To(Succeed())
+		w.gone(ctx, ws)
+		w.collect(ctx, ws)
+		create(ctx, given.User("eve"+w.org))
+		other := given.Workspace(w.org, "api", "eve"+w.org, w.template.Name, func(o *v1alpha1.Workspace) { o.Spec.ID = v1alpha1.ID(id(ws)) })
+		create(ctx, other)
+		w.settle(ctx, other)
+		w.asks(ctx, other, v1alpha1.RequestStart)
+		w.pass(ctx, other)
+		Expect(w.pods(ctx, other)).To(BeEmpty())
+		read(ctx, &claim)
+		Expect(claim.Annotations).To(And(HaveKey(v1alpha1.AnnotationDeleteAfter), HaveKeyWithValue(v1alpha1.AnnotationOwner, w.user)))
 	})
 })

@@ -43,6 +43,8 @@ var rows = []row{
 	{part: "cmd/berth-apiserver", may: []string{"apiserver", "internal/version"}},
 	{part: "cmd/berth-agent", may: []string{"internal/agent", "internal/version"}, never: anyKubernetes},
 
+	{part: "cmd/kubectl-berth", may: []string{"internal/plugin"}},
+
 	{part: "controllers/phase", may: []string{"internal/", "api/v1alpha1"}, never: []string{"net/http"}},
 	{part: "controllers/", may: []string{"controllers/phase", "internal/", "api/v1alpha1"}},
 	{part: "controllers", may: []string{"controllers/", "internal/", "api/v1alpha1"}},
@@ -77,6 +79,10 @@ var rows = []row{
 	{part: "internal/quota", may: []string{"api/v1alpha1", "internal/fault", "internal/ledger"}, never: pure},
 	{part: "internal/ledger", may: []string{"api/v1alpha1", "internal/fault", "internal/ids", "internal/parameters", "internal/schedule"}, never: pure},
 	{part: "internal/policy", may: []string{"api/v1alpha1", "internal/fault", "internal/authz", "internal/parameters", "internal/schedule"}, never: pure},
+
+	{part: "internal/manifest", may: []string{"api/v1alpha1", "internal/fault", "internal/parameters", "internal/render", "config/crd"}, never: pure},
+	{part: "internal/diagnosis", may: []string{"api/v1alpha1", "internal/ledger", "internal/podstate", "internal/render"}, never: pure},
+	{part: "internal/plugin", may: []string{"api/", "internal/"}, never: []string{"net/http"}},
 
 	{part: "internal/claims", may: []string{"api/v1alpha1", "internal/fault"}},
 	{part: "internal/credentials", may: []string{"api/v1alpha1", "internal/fault"}},

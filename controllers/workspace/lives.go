@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workspace
+
+import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/internal/ledger"
+)
+
+// ofThisLife leaves out the builds of an earlier life of the workspace. A deletion that went through has ended one, and
+// its builds stand until the cluster collects them: a workspace that was brought back with its id must not take them for
+// its own, the deletion least of all.
+func ofThisLife(w *v1alpha1.Workspace, builds []*v1alpha1.WorkspaceBuild) []*v1alpha1.WorkspaceBuild {
+	over := map[types.UID]bool{}
+	for _, b := range builds {
+		if b.Spec.Transition == v1alpha1.TransitionDelete && ledger.Outcome(b) == v1alpha1.JobSucceeded {
+			over[b.Spec.WorkspaceRef.UID] = b.Spec.WorkspaceRef.UID != w.UID
+		}
+	}
+	return slices.DeleteFunc(builds, func(b *v1alpha1.WorkspaceBuild) bool { return over[b.Spec.WorkspaceRef.UID] })
+}
