@@ -41,6 +41,8 @@ type Options struct {
 	ServiceAccount string
 	// AgentImage is the image that brings the agent into workspaces.
 	AgentImage string
+	// StartsAtOnce is how many starts of workspaces may be at work at once; 0 sets no bound.
+	StartsAtOnce int
 	// Worker is the name of this replica; absent means the host's name, which is the pod's.
 	Worker string
 	// LeaderElect has one of several replicas act.

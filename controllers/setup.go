@@ -46,7 +46,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		"Workspace":       &workspace.Reconciler{Client: c, Live: live, Own: o.Namespace, AgentImage: o.AgentImage, Events: told, Clock: now},
 		"kept claims":     &workspace.Sweep{Client: c, Live: live, Events: told, Clock: now},
 		"tombstones":      &workspace.Tombstones{Client: c, Clock: now},
-		"WorkspaceBuild":  &workspacebuild.Reconciler{Client: c, Live: live, As: accounts, Platform: platform, Worker: o.Worker, Clock: now},
+		"WorkspaceBuild":  &workspacebuild.Reconciler{Client: c, Live: live, As: accounts, Platform: platform, Worker: o.Worker, AtOnce: o.StartsAtOnce, Clock: now},
 		"TemplateVersion": &templateversion.Reconciler{Client: c, Live: live, As: accounts, Platform: platform, Worker: o.Worker, Events: told, Clock: now},
 		"DryRun":          &dryrun.Reconciler{Client: c, Live: live, As: accounts, Platform: platform, Worker: o.Worker, Clock: now},
 	} {

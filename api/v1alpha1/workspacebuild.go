@@ -16,6 +16,8 @@ const (
 	ReasonSuperseded = "Superseded"
 	// ReasonWaitingForAcceptance: the manager has not yet accepted the build; wait.
 	ReasonWaitingForAcceptance = "WaitingForAcceptance"
+	// ReasonQueued: as many starts are at work as may be at once; this one waits for its turn, first come first.
+	ReasonQueued = "Queued"
 	// ReasonCanceled: the build ended early, as was asked.
 	ReasonCanceled = "Canceled"
 )

@@ -112,7 +112,10 @@ func serveStreams(t *testing.T, site string, d *diary) streams {
 		t.Fatal(err)
 	}
 	s.Server = httptest.NewServer(front)
-	t.Cleanup(s.Close)
+	t.Cleanup(func() {
+		s.CloseClientConnections() // a stream that does not end would hold up the end of the test
+		s.Close()
+	})
 	return s
 }
 

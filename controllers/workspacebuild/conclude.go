@@ -36,6 +36,10 @@ func conclude(s *scope, outcome error, worker string) *v1alpha1.WorkspaceBuild {
 		status.Conditions = phase.Conclude(status.Conditions, after.Generation, asEnded(after), done(after), s.now)
 		return after
 	}
+	if s.queued {
+		status.Conditions = phase.Conclude(status.Conditions, after.Generation, outcome, done(after), s.now)
+		return after
+	}
 	job := begin(status, s.now, worker)
 	if s.resources != nil {
 		status.Resources = s.resources

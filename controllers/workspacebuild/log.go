@@ -26,7 +26,7 @@ func (s *scope) tell(after *v1alpha1.WorkspaceBuild, outcome error) {
 	}
 	scene := story.Scene{
 		Build: after, Claims: s.claims, Pods: s.pods, Events: s.events, State: s.state, Now: s.now,
-		Mine: func(pod *corev1.Pod) bool { return ledger.OfBuild(&s.workspace, &s.build, pod) },
+		Mine: func(pod *corev1.Pod) bool { return s.mine(*pod) },
 	}
 	if s.workload != nil {
 		scene.Rendered = &story.Rendered{Version: s.version.Name, Agents: len(s.workload.Agents), Claims: len(s.workload.Claims)}
@@ -39,6 +39,9 @@ func (s *scope) tell(after *v1alpha1.WorkspaceBuild, outcome error) {
 	}
 	after.Status.Log = joblog.Append(after.Status.Log, story.Tell(scene)...)
 }
+
+// mine tells whether a pod is this build's own.
+func (s *scope) mine(pod corev1.Pod) bool { return ledger.OfBuild(&s.workspace, &s.build, &pod) }
 
 // trouble is what of a pass's outcome a person should read of: not the usual steps, and not that somebody else was faster
 // with a write.

@@ -51,6 +51,8 @@ type Reconciler struct {
 	Platform render.Platform
 	// Worker names this replica in a build's job.
 	Worker string
+	// AtOnce is how many starts may be at work at once; 0 sets no bound.
+	AtOnce int
 }
 
 // scope is what one pass knows.
@@ -77,6 +79,8 @@ type scope struct {
 	// state is how the build's pod fares; nil when it has none. events are those about the pod, where they were read.
 	state  *podstate.State
 	events []corev1.Event
+	// queued is true where the start waits for its turn: its job has not begun.
+	queued bool
 	// stale is true when the build turned out to be no longer the accepted one: nothing is to be written.
 	stale bool
 }
@@ -86,6 +90,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.WorkspaceBuild{}).
 		Watches(&v1alpha1.Workspace{}, handler.EnqueueRequestsFromMapFunc(acceptedOf), builder.WithPredicates(ledgerMoved())).
+		Watches(&v1alpha1.WorkspaceBuild{}, handler.EnqueueRequestsFromMapFunc(r.next), builder.WithPredicates(leftWork())).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(r.holds)).
 		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(r.holds)).
 		Complete(phase.Calm(r))
@@ -140,7 +145,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if !s.holds() {
 		return ctrl.Result{}, nil
 	}
-	outcome := phase.Run(ctx, s, r.observe, r.act)
+	outcome := phase.Run(ctx, s, r.observe, r.turn, r.act)
 	if s.stale {
 		return phase.Result(outcome)
 	}
@@ -192,11 +197,17 @@ func (s *scope) again(after *v1alpha1.WorkspaceBuild) time.Duration {
 	return d
 }
 
-// startDeadline is when the start has failed; the zero time for any other transition.
+// startDeadline is when the start has failed; the zero time before it has begun, and for any other transition.
 func (s *scope) startDeadline() time.Time {
 	schedule := s.workspace.Status.Schedule
 	if s.build.Spec.Transition != v1alpha1.TransitionStart || schedule == nil || schedule.StartDeadline == nil {
 		return time.Time{}
 	}
-	return schedule.StartDeadline.Time
+	job := s.build.Status.Job
+	if job == nil || job.StartedAt == nil {
+		return time.Time{}
+	}
+	// It was fixed when the build was accepted; a start that waited for its turn has its whole time all the same.
+	waited := max(job.StartedAt.Sub(v1alpha1.CreatedAt(&s.build).Truncate(time.Second)), 0)
+	return schedule.StartDeadline.Add(waited)
 }

@@ -45,6 +45,8 @@ const (
 	Build = "wire.builds"
 	// Pending finds the WorkspaceBuilds that wait to be begun; the value is "true".
 	Pending = "status.pending"
+	// AtWork finds the starts among WorkspaceBuilds that are at work; the value is "true".
+	AtWork = "status.at-work"
 	// Version finds WorkspaceBuilds by the uid of their TemplateVersion.
 	Version = "spec.versionRef.uid"
 	// Workspace finds WorkspaceBuilds by the uid of their workspace.
@@ -164,6 +166,12 @@ func All() []Index {
 			}
 			return []string{"true"}
 		})},
+		{&v1alpha1.WorkspaceBuild{}, AtWork, of(func(b *v1alpha1.WorkspaceBuild) []string {
+			if !IsAtWork(b) {
+				return nil
+			}
+			return []string{"true"}
+		})},
 		{&v1alpha1.WorkspaceBuild{}, Workspace, of(func(b *v1alpha1.WorkspaceBuild) []string {
 			return []string{string(b.Spec.WorkspaceRef.UID)}
 		})},
@@ -187,6 +195,12 @@ func For(kinds ...client.Object) []Index {
 		}
 	}
 	return some
+}
+
+// IsAtWork tells whether a build is a start that has begun and not ended.
+func IsAtWork(b *v1alpha1.WorkspaceBuild) bool {
+	works := b.Phase() == v1alpha1.JobRunning || b.Phase() == v1alpha1.JobCanceling
+	return works && b.Spec.Transition == v1alpha1.TransitionStart && b.Annotations[v1alpha1.AnnotationOutcome] == ""
 }
 
 // ComingNumber is the number of the build that a Workspace shows when it has none.
