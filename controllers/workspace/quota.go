@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
@@ -43,10 +44,15 @@ func (r *Reconciler) affordable(ctx context.Context, s *scope, d ledger.Decision
 	if err != nil || want == nil {
 		return err
 	}
-	if _, _, err = r.judge(ctx, r.Client, s, want); err != nil {
-		s.until = s.now.Add(glance)
+	_, reserved, err := r.reservations(ctx, s.organization.Name)
+	if err != nil {
+		return err
 	}
-	return err
+	if err := r.judge(ctx, r.Client, s, want, reserved, false); err != nil {
+		s.until = s.now.Add(glance)
+		return err
+	}
+	return nil
 }
 
 // demand is what a start asks of the quotas that it falls under; nil when it falls under none.
@@ -165,10 +171,17 @@ func (r *Reconciler) buildsOf(ctx context.Context, w *v1alpha1.Workspace) ([]*v1
 }
 
 // tooDear ends the pass of a start that a quota refuses as it is accepted: a person's build fails with the reason, the
-// manager's own is taken back, and its number used again.
+// manager's own is taken back, and its number used again. Another leader that has just reserved for it meets the fence.
 func (r *Reconciler) tooDear(ctx context.Context, s *scope, build *v1alpha1.WorkspaceBuild, why error) error {
 	if !ledger.OfManager(build) {
 		return r.fail(ctx, build, why, s)
 	}
-	return errors.Join(r.report(s, why), client.IgnoreNotFound(r.Delete(ctx, build, client.Preconditions{UID: &build.UID})))
+	err := r.fence(ctx, &s.workspace, build.UID)
+	if apierrors.IsConflict(err) {
+		return phase.Wait(behind, v1alpha1.ReasonProgressing, "the workspace has changed; deciding anew")
+	}
+	if err == nil {
+		err = client.IgnoreNotFound(r.Delete(ctx, build, client.Preconditions{UID: &build.UID}))
+	}
+	return errors.Join(r.report(s, why), err)
 }

@@ -20,6 +20,9 @@ import (
 )
 
 const (
+	// annotationFence on a Workspace names a build that must not be accepted any more. What counts is that it was written:
+	// an acceptance that was decided on before meets a conflict.
+	annotationFence = "berth.dev/fence"
 	// annotationReservations on an organization's Lease holds its reservations as JSON.
 	annotationReservations = "berth.dev/reservations"
 	// reserveTries is how often a reservation is tried again that another start was faster than.
@@ -48,6 +51,11 @@ type reservation struct {
 	Idle      int64     `json:"idle,omitempty"`
 }
 
+// accepted tells whether a workspace shows that its start was accepted, or a later build.
+func (n reservation) accepted(uid types.UID, w *v1alpha1.Workspace) bool {
+	return w.UID == uid && w.Status.Build != nil && w.Status.Build.Number >= n.Number
+}
+
 func (n reservation) use(uid types.UID) quota.Use {
 	return quota.Use{UID: uid, Owner: n.Owner, Name: n.Wire, Template: n.Template, Running: true, Kept: true, Cost: n.Cost, Idle: n.Idle}
 }
@@ -73,42 +81,63 @@ func (r *Reconciler) reserve(ctx context.Context, s *scope, build *v1alpha1.Work
 	return nil, phase.Wait(behind, v1alpha1.ReasonProgressing, "other starts of the organization are being judged")
 }
 
-// judge checks a start beside the workspaces that a reader knows and the reservations of others, and gives those that
-// still stand with the Lease that holds them. The reservations are read first and the workspaces after them, so that a
-// start is found in one or the other.
-func (r *Reconciler) judge(ctx context.Context, from client.Reader, s *scope, want *demand) (*coordinationv1.Lease, map[types.UID]reservation, error) {
-	lease, reserved, err := r.reservations(ctx, s.organization.Name)
-	if err != nil {
-		return nil, nil, err
+// judge checks a start beside the workspaces that a reader knows and the reservations of others, of which it leaves those
+// that still stand. What the cache shows as accepted is set aside first, the workspaces are read after that, and what
+// they do not show yet is counted by its reservation: so a start is found in one or the other, and never in neither.
+// Only where sure is true does it make sure, by a write if need be, of what has gone without a trace.
+func (r *Reconciler) judge(ctx context.Context, from client.Reader, s *scope, want *demand, reserved map[types.UID]reservation, sure bool) error {
+	for uid, n := range reserved {
+		var w v1alpha1.Workspace
+		err := r.Get(ctx, client.ObjectKey{Namespace: n.Namespace, Name: n.Name}, &w)
+		if client.IgnoreNotFound(err) != nil {
+			return err
+		}
+		if err == nil && n.accepted(uid, &w) && uid != s.workspace.UID {
+			delete(reserved, uid)
+		}
 	}
 	others, present, err := r.uses(ctx, from, s, want)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	for uid, n := range reserved {
 		if uid == s.workspace.UID {
 			continue
 		}
-		pending, err := r.pending(ctx, s, uid, n, want, present)
-		if err != nil {
-			return nil, nil, err
-		}
-		if !pending {
+		if w, ok := present[string(uid)]; ok && n.accepted(uid, &w) {
 			delete(reserved, uid)
 			continue
+		}
+		asked := n.Owner == want.rules.Owner || n.Template == want.rules.Template || want.scope == quota.All
+		if asked || s.now.Sub(time.Unix(n.At, 0)) > stale {
+			stands, err := r.valid(ctx, uid, n, sure)
+			if err != nil {
+				return err
+			}
+			if !stands {
+				delete(reserved, uid)
+				continue
+			}
 		}
 		others = atLeast(others, n.use(uid))
 	}
 	if f := want.rules.Check(quota.Count(&s.workspace, s.builds), want.after, others); f != nil {
-		return nil, nil, f
+		return f
 	}
-	return lease, reserved, nil
+	return nil
 }
 
-// reserveOnce writes a reservation at the resourceVersion of what the start was judged by.
+// reserveOnce writes a reservation at the resourceVersion of what the start was judged by. One that stands already, as
+// after a crash or where the acceptance was refused, was judged when it was made.
 func (r *Reconciler) reserveOnce(ctx context.Context, s *scope, build *v1alpha1.WorkspaceBuild, want *demand) error {
-	lease, reserved, err := r.judge(ctx, r.Live, s, want)
+	lease, reserved, err := r.reservations(ctx, s.organization.Name)
 	if err != nil {
+		return err
+	}
+	if own := reserved[s.workspace.UID]; own.BuildUID == build.UID && own.Cost == want.after.Cost {
+		return nil
+	}
+	if err := r.judge(ctx, r.Live, s, want, reserved, true); err != nil {
 		return err
 	}
 	reserved[s.workspace.UID] = reservation{
@@ -154,26 +183,16 @@ func (r *Reconciler) reservations(ctx context.Context, organization string) (*co
 	return lease, reserved, nil
 }
 
-// pending tells whether a reservation still stands for a start that no workspace shows yet. Whatever shows that the start
-// was accepted, was refused or is gone ends it, the cache too: none of that is ever undone, and what was accepted is
-// counted at the workspace, which is read live.
-func (r *Reconciler) pending(ctx context.Context, s *scope, uid types.UID, n reservation, want *demand, present map[string]v1alpha1.Workspace) (bool, error) {
-	accepted := func(w *v1alpha1.Workspace) bool {
-		return w.UID == uid && w.Status.Build != nil && w.Status.Build.Number >= n.Number
-	}
+// valid tells whether the build that a reservation was made for may still run, or runs by now. One that was refused never
+// does, and a workspace that goes takes nothing. A build that is gone may have been decided on by another leader while it
+// was there: the fence has that acceptance refused, unless it was faster, and then it is counted.
+func (r *Reconciler) valid(ctx context.Context, uid types.UID, n reservation, sure bool) (bool, error) {
 	var w v1alpha1.Workspace
-	err := r.Get(ctx, client.ObjectKey{Namespace: n.Namespace, Name: n.Name}, &w)
-	if client.IgnoreNotFound(err) != nil {
-		return false, err
+	err := r.Live.Get(ctx, client.ObjectKey{Namespace: n.Namespace, Name: n.Name}, &w)
+	if err != nil || w.UID != uid || w.DeletionTimestamp != nil {
+		return false, client.IgnoreNotFound(err)
 	}
-	if err == nil && accepted(&w) {
-		return false, nil
-	}
-	if live, ok := present[string(uid)]; ok && accepted(&live) {
-		return false, nil
-	}
-	asked := n.Owner == want.rules.Owner || n.Template == want.rules.Template || want.scope == quota.All
-	if !asked && s.now.Sub(time.Unix(n.At, 0)) < stale {
+	if n.accepted(uid, &w) {
 		return true, nil
 	}
 	var build v1alpha1.WorkspaceBuild
@@ -181,7 +200,24 @@ func (r *Reconciler) pending(ctx context.Context, s *scope, uid types.UID, n res
 	if client.IgnoreNotFound(err) != nil {
 		return false, err
 	}
-	return err == nil && build.UID == n.BuildUID && ledger.InProgress(&build) && build.DeletionTimestamp == nil, nil
+	if err == nil && build.UID == n.BuildUID {
+		outcome := ledger.Outcome(&build)
+		return outcome != v1alpha1.JobFailed && outcome != v1alpha1.JobCanceled, nil
+	}
+	if sure {
+		err = r.fence(ctx, &w, n.BuildUID)
+	}
+	return false, client.IgnoreNotFound(err)
+}
+
+// fence has every acceptance of a build refused that was decided on before the workspace was read.
+func (r *Reconciler) fence(ctx context.Context, w *v1alpha1.Workspace, build types.UID) error {
+	if w.Annotations[annotationFence] == string(build) {
+		return nil
+	}
+	return phase.MergePatch(ctx, r.Client, w, map[string]any{"metadata": map[string]any{
+		"uid": w.UID, "resourceVersion": w.ResourceVersion, "annotations": map[string]any{annotationFence: build},
+	}})
 }
 
 // atLeast has one workspace counted as it will be, or as it is where that is more: what was reserved may come to nothing.
