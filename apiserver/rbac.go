@@ -7,11 +7,11 @@ package apiserver
 // right over pods or claims. How to know the kube-apiserver it reads from kube-system, by a RoleBinding of the chart to
 // Kubernetes' own Role.
 //
-// +kubebuilder:rbac:groups=berth.dev,resources=organizations;users;groups;templates;templateversions;workspaces;workspacebuilds,verbs=get;list;watch
+// +kubebuilder:rbac:groups=berth.dev,resources=organizations;users;groups;templates;templateversions;workspaces;workspacebuilds;deletedworkspaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups=berth.dev,resources=users,verbs=create;patch;delete
 // +kubebuilder:rbac:groups=berth.dev,resources=users/status,verbs=patch
 // +kubebuilder:rbac:groups=berth.dev,resources=workspaces,verbs=create;patch;delete
-// +kubebuilder:rbac:groups=berth.dev,resources=workspacebuilds,verbs=create
+// +kubebuilder:rbac:groups=berth.dev,resources=workspacebuilds,verbs=create;patch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 //
 // Who may get which role is decided before the write, by internal/authz; the policies ask for this verb of the writer.

@@ -97,9 +97,13 @@ var rows = map[string]row{
 	"GET /api/v2/users/{user}/workspace/{workspacename}":                      {wants: mine(200), path: byName("")},
 	"GET /api/v2/users/{user}/workspace/{workspacename}/builds/{buildnumber}": {wants: mine(200), path: byName("/builds/1")},
 	"GET /api/v2/workspaces/{workspace}/builds":                               {wants: mine(200), path: ofWorkspace("/builds")},
-	"GET /api/v2/workspacebuilds/{workspacebuild}": {wants: mine(200), path: func(_ *world, ws *v1alpha1.Workspace) string {
-		return "/api/v2/workspacebuilds/" + ids.Build(ids.Of(ws), 1).String()
-	}},
+	"GET /api/v2/workspacebuilds/{workspacebuild}":                            {wants: mine(200), path: ofBuild("")},
+	// the first build has ended, which its owner is told
+	"PATCH /api/v2/workspacebuilds/{workspacebuild}/cancel":   {wants: mine(400), path: ofBuild("/cancel")},
+	"GET /api/v2/workspacebuilds/{workspacebuild}/logs":       {wants: mine(200), path: ofBuild("/logs")},
+	"GET /api/v2/workspacebuilds/{workspacebuild}/parameters": {wants: mine(200), path: ofBuild("/parameters")},
+	"GET /api/v2/workspacebuilds/{workspacebuild}/resources":  {wants: mine(200), path: ofBuild("/resources")},
+	"GET /api/v2/workspacebuilds/{workspacebuild}/state":      {wants: mine(200), path: ofBuild("/state")},
 	"POST /api/v2/organizations/{organization}/members/{user}/workspaces": {wants: mine(201), path: func(w *world, _ *v1alpha1.Workspace) string {
 		return "/api/v2/organizations/" + w.organization.Name + "/members/" + w.member.Name + "/workspaces"
 	}, body: func(w *world) any {
@@ -147,6 +151,12 @@ func ofVersion(rest string) func(*world, *v1alpha1.Workspace) string {
 func ofWorkspace(rest string) func(*world, *v1alpha1.Workspace) string {
 	return func(_ *world, ws *v1alpha1.Workspace) string {
 		return "/api/v2/workspaces/" + ids.Of(ws).String() + rest
+	}
+}
+
+func ofBuild(rest string) func(*world, *v1alpha1.Workspace) string {
+	return func(_ *world, ws *v1alpha1.Workspace) string {
+		return "/api/v2/workspacebuilds/" + ids.Build(ids.Of(ws), 1).String() + rest
 	}
 }
 

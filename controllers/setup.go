@@ -38,6 +38,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		"Template":        &template.Reconciler{Client: c, Live: live, Events: told, Clock: now},
 		"Workspace":       &workspace.Reconciler{Client: c, Live: live, AgentImage: o.AgentImage, Events: told, Clock: now},
 		"kept claims":     &workspace.Sweep{Client: c, Live: live, Events: told, Clock: now},
+		"tombstones":      &workspace.Tombstones{Client: c, Clock: now},
 		"WorkspaceBuild":  &workspacebuild.Reconciler{Client: c, Live: live, Platform: platform, Worker: o.Worker, Clock: now},
 		"TemplateVersion": &templateversion.Reconciler{Client: c, Platform: platform, Worker: o.Worker, Events: told, Clock: now},
 	} {

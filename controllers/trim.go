@@ -6,6 +6,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/berth-dev/berth/api/v1alpha1"
 )
 
 // lastApplied is the annotation in which kubectl keeps a second copy of an object.
@@ -23,7 +26,18 @@ func trim(o any) (any, error) {
 		delete(notes, lastApplied)
 		a.SetAnnotations(notes)
 	}
+	if d, ok := o.(*v1alpha1.DeletedWorkspace); ok {
+		trimRecord(d)
+	}
 	return o, nil
+}
+
+// trimRecord leaves out of a deleted workspace's record what it was: only the API server shows that.
+func trimRecord(d *v1alpha1.DeletedWorkspace) {
+	d.Spec.Workspace = runtime.RawExtension{}
+	for i := range d.Spec.Builds {
+		d.Spec.Builds[i].Build = runtime.RawExtension{}
+	}
 }
 
 // trimPod keeps of a pod what tells how it fares and whose it is. The kubelet writes the rest often, and it is large.
@@ -42,7 +56,8 @@ func trimPod(o any) (any, error) {
 		},
 		Spec: corev1.PodSpec{
 			NodeName: pod.Spec.NodeName, SchedulingGates: pod.Spec.SchedulingGates,
-			InitContainers: trimContainers(pod.Spec.InitContainers), Containers: trimContainers(pod.Spec.Containers),
+			TerminationGracePeriodSeconds: pod.Spec.TerminationGracePeriodSeconds,
+			InitContainers:                trimContainers(pod.Spec.InitContainers), Containers: trimContainers(pod.Spec.Containers),
 		},
 		Status: corev1.PodStatus{
 			Phase: pod.Status.Phase, Reason: pod.Status.Reason, Message: pod.Status.Message, Conditions: pod.Status.Conditions,

@@ -59,3 +59,39 @@ type JobErrorCode string
 
 // RequiredTemplateVariables asks for template variables that have no value; clients prompt for them and push again.
 const RequiredTemplateVariables JobErrorCode = "REQUIRED_TEMPLATE_VARIABLES"
+
+// ProvisionerJobLog is one line of a job's log.
+type ProvisionerJobLog struct {
+	// ID rises within a job; a reader goes on after the last one that it has.
+	ID        int64     `json:"id"`
+	CreatedAt time.Time `json:"created_at"`
+	Source    LogSource `json:"log_source"`
+	Level     LogLevel  `json:"log_level"`
+	// Stage is the heading that the line stands under.
+	Stage string `json:"stage"`
+	// Output is one line of plain text.
+	Output string `json:"output"`
+}
+
+// LogSource is who speaks in a job's log.
+type LogSource string
+
+// The sources.
+const (
+	// LogSourceProvisionerDaemon are the server's own words.
+	LogSourceProvisionerDaemon LogSource = "provisioner_daemon"
+	// LogSourceProvisioner is what the cluster said.
+	LogSourceProvisioner LogSource = "provisioner"
+)
+
+// LogLevel is the weight of a line.
+type LogLevel string
+
+// The levels, by rising weight.
+const (
+	LogLevelTrace LogLevel = "trace"
+	LogLevelDebug LogLevel = "debug"
+	LogLevelInfo  LogLevel = "info"
+	LogLevelWarn  LogLevel = "warn"
+	LogLevelError LogLevel = "error"
+)

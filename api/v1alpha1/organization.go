@@ -94,6 +94,10 @@ type OrganizationStatus struct {
 	// +kubebuilder:validation:MaxLength=63
 	Namespace string `json:"namespace,omitempty"`
 
+	// InUse is true while a workspace stands in a namespace of the organization; it can't be deleted then.
+	// +optional
+	InUse bool `json:"inUse,omitempty"`
+
 	// Conditions are Ready, Reconciling and Stalled.
 	// +optional
 	// +listType=map

@@ -33,6 +33,7 @@ func addKnownTypes(s *runtime.Scheme) error {
 		&TemplateVersion{}, &TemplateVersionList{},
 		&Workspace{}, &WorkspaceList{},
 		&WorkspaceBuild{}, &WorkspaceBuildList{},
+		&DeletedWorkspace{}, &DeletedWorkspaceList{},
 		&Group{}, &GroupList{},
 		&User{}, &UserList{},
 	)

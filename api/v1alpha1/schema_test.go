@@ -26,8 +26,8 @@ import (
 func crds(t *testing.T) map[string]apiextensionsv1.CustomResourceDefinition {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(cluster.Root(), "config", "crd", "*.yaml"))
-	if err != nil || len(files) != 7 {
-		t.Fatalf("%d definitions, want 7: %v", len(files), err)
+	if err != nil || len(files) != 8 {
+		t.Fatalf("%d definitions, want 8: %v", len(files), err)
 	}
 	all := map[string]apiextensionsv1.CustomResourceDefinition{}
 	for _, file := range files {
@@ -105,13 +105,14 @@ func TestNamesAndColumns(t *testing.T) {
 		Selectable     []string
 	}
 	want := map[string]shown{
-		"Organization":    {"borg", "DISPLAY NAME,DEFAULT,READY,REASON,AGE", nil},
-		"Template":        {"btpl", "VERSION,READY,ROLLOUT,WORKSPACES,AGE", nil},
-		"TemplateVersion": {"btv", "TEMPLATE,ACTIVE,READY,BUILDS,AGE", []string{".spec.templateRef.name"}},
-		"Workspace":       {"bws", "OWNER,TEMPLATE,STATE,READY,REASON,AGE", []string{".spec.owner.user", ".spec.templateRef.name", ".status.phase"}},
-		"WorkspaceBuild":  {"bwb", "WORKSPACE,NUMBER,TRANSITION,REASON,BY,STATE,TOOK,AGE", []string{".spec.workspaceRef.name", ".spec.transition"}},
-		"Group":           {"bgrp", "MEMBERS,COST/DAY,RUNNING,READY,AGE", nil},
-		"User":            {"buser", "EMAIL,ROLES,STATE,LAST-SEEN,READY", nil},
+		"Organization":     {"borg", "DISPLAY NAME,DEFAULT,READY,REASON,AGE", nil},
+		"Template":         {"btpl", "VERSION,READY,ROLLOUT,WORKSPACES,AGE", nil},
+		"TemplateVersion":  {"btv", "TEMPLATE,ACTIVE,READY,BUILDS,AGE", []string{".spec.templateRef.name"}},
+		"Workspace":        {"bws", "OWNER,TEMPLATE,STATE,READY,REASON,AGE", []string{".spec.owner.user", ".spec.templateRef.name", ".status.phase"}},
+		"WorkspaceBuild":   {"bwb", "WORKSPACE,NUMBER,TRANSITION,REASON,BY,STATE,TOOK,AGE", []string{".spec.workspaceRef.name", ".spec.transition"}},
+		"DeletedWorkspace": {"bdws", "WORKSPACE,OWNER,TEMPLATE,CLAIMS-UNTIL,EXPIRES,AGE", []string{".spec.owner.user", ".spec.objectName"}},
+		"Group":            {"bgrp", "MEMBERS,COST/DAY,RUNNING,READY,AGE", nil},
+		"User":             {"buser", "EMAIL,ROLES,STATE,LAST-SEEN,READY", nil},
 	}
 	got := map[string]shown{}
 	for kind, crd := range crds(t) {
@@ -168,6 +169,7 @@ func TestNoSpecHasAFragileType(t *testing.T) {
 	for _, spec := range []any{
 		v1alpha1.OrganizationSpec{}, v1alpha1.UserSpec{}, v1alpha1.GroupSpec{}, v1alpha1.TemplateSpec{},
 		v1alpha1.TemplateVersionSpec{}, v1alpha1.WorkspaceSpec{}, v1alpha1.WorkspaceBuildSpec{},
+		v1alpha1.DeletedWorkspaceSpec{},
 	} {
 		walk(reflect.TypeOf(spec).Name(), reflect.TypeOf(spec))
 	}

@@ -131,6 +131,9 @@ const (
 	// AnnotationOutcome on a build is its result, written when it ends, so that a restore without status does not
 	// run it again: Succeeded, Failed or Canceled.
 	AnnotationOutcome = "berth.dev/outcome"
+	// AnnotationLastBuild on a Workspace that was brought back is the number of the last build of its earlier life; its
+	// builds go on from there, as their ids follow from id and number.
+	AnnotationLastBuild = "berth.dev/last-build"
 	// AnnotationFirstBuild on a Workspace says that the API server makes build 1; the manager waits ten seconds for it.
 	AnnotationFirstBuild = "berth.dev/first-build"
 	// AnnotationCreatedAt is the RFC 3339 time of an object's creation with nanoseconds; it outlives a restore.

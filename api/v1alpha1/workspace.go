@@ -2,7 +2,11 @@
 
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"strconv"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // The condition types of a Workspace beside the shared ones.
 const (
@@ -231,6 +235,15 @@ type WorkspaceList struct {
 	metav1.TypeMeta `json:",inline"`
 	metav1.ListMeta `json:"metadata,omitempty"`
 	Items           []Workspace `json:"items"`
+}
+
+// LastBuild is the number of the last build of the workspace's earlier life, 0 where it had none: AnnotationLastBuild.
+func (w *Workspace) LastBuild() int64 {
+	n, err := strconv.ParseInt(w.Annotations[AnnotationLastBuild], 10, 32)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
 }
 
 // WireName is the name that people see.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"reflect"
 	"runtime"
+	"strconv"
 
 	"github.com/google/uuid"
 
@@ -75,6 +76,35 @@ func On[T, In, Out any](load Load[T], a authz.Action, fn func(context.Context, T
 			return err
 		}
 		return reply(w, r, status, out)
+	}
+	return e
+}
+
+// Bytes serves what one object comes to as bytes of a media type, as a file; load and the action are as for On.
+func Bytes[T any](load Load[T], a authz.Action, media string, fn func(context.Context, T) ([]byte, error)) Endpoint {
+	e := endpoint[None, None](a, true)
+	e.serve = func(w http.ResponseWriter, r *http.Request, status int) error {
+		object, rights, err := load(r)
+		if fault.Is(err, fault.NotFound) {
+			return notFound()
+		}
+		if err != nil {
+			return err
+		}
+		if err := Allow(r.Context(), a, rights); err != nil {
+			return err
+		}
+		data, err := fn(r.Context(), object)
+		if err != nil {
+			return err
+		}
+		w.Header().Set("Content-Type", media)
+		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
+		w.WriteHeader(status)
+		if _, err := w.Write(data); err != nil {
+			return &sendError{err}
+		}
+		return nil
 	}
 	return e
 }

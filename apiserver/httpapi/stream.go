@@ -21,6 +21,8 @@ const (
 	recheck = time.Second
 	// sendTimeout is how long a client may take to take what is sent.
 	sendTimeout = 10 * time.Second
+	// lookEvery and lookFor are how an object is looked for that was there a moment ago.
+	lookEvery, lookFor = 50 * time.Millisecond, 2 * time.Second
 )
 
 // Changes tells when what a stream shows may have changed: it gives a channel that gets a value then, and what ends that.
@@ -57,6 +59,24 @@ func begin[T any](load Load[T], a authz.Action, r *http.Request) (*stream[T], er
 func (s *stream[T]) again(ctx context.Context) (T, error) {
 	object, _, err := s.load(s.r.WithContext(ctx))
 	return object, err
+}
+
+// lately loads the object as it is now. One that is not there is looked for a while longer: what is remembered of an object
+// that went may reach this process a moment after the news that it went.
+func (s *stream[T]) lately(ctx context.Context) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookFor)
+	defer cancel()
+	for {
+		object, err := s.again(ctx)
+		if !fault.Is(err, fault.NotFound) {
+			return object, err
+		}
+		select {
+		case <-ctx.Done():
+			return object, err
+		case <-time.After(lookEvery):
+		}
+	}
 }
 
 // guard gives a context that ends, with the reason as its cause, when the caller's session does, when the caller may not

@@ -7,6 +7,8 @@ import (
 	"context"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/internal/authz"
 	"github.com/berth-dev/berth/internal/fault"
@@ -22,6 +24,8 @@ type join struct {
 	owners        map[string]answer[*v1alpha1.User]
 	templates     map[string]answer[TemplateParts] // by namespace/name
 	versions      map[v1alpha1.UIDReference]answer[*v1alpha1.TemplateVersion]
+	// waiting are the places of the builds that wait, by uid; nil until one is asked for.
+	waiting map[types.UID]int
 }
 
 type answer[T any] struct {
@@ -118,9 +122,33 @@ func (j *join) builds(ctx context.Context, w *v1alpha1.Workspace) ([]*v1alpha1.W
 	return slices.CompactFunc(found, func(a, b *v1alpha1.WorkspaceBuild) bool { return a.Spec.Number == b.Spec.Number }), err
 }
 
+// queue is a pending build's place among those that wait, first come first, and how many they are; nothing for any other.
+func (j *join) queue(ctx context.Context, b *v1alpha1.WorkspaceBuild) (position, size int, err error) {
+	if b.Phase() != v1alpha1.JobPending || !ledger.InProgress(b) {
+		return 0, 0, nil
+	}
+	if j.waiting == nil {
+		all, err := list[*v1alpha1.WorkspaceBuild](ctx, j.store, &v1alpha1.WorkspaceBuildList{}, index.Pending, "true")
+		if err != nil {
+			return 0, 0, err
+		}
+		slices.SortFunc(all, func(a, b *v1alpha1.WorkspaceBuild) int {
+			return cmp.Or(v1alpha1.CreatedAt(a).Compare(v1alpha1.CreatedAt(b)), cmp.Compare(a.UID, b.UID))
+		})
+		j.waiting = make(map[types.UID]int, len(all))
+		for i, waits := range all {
+			j.waiting[waits.UID] = i + 1
+		}
+	}
+	return j.waiting[b.UID], len(j.waiting), nil
+}
+
 // setBuild makes parts speak of a build.
-func (j *join) setBuild(ctx context.Context, p *WorkspaceParts, b *v1alpha1.WorkspaceBuild) error {
+func (j *join) setBuild(ctx context.Context, p *WorkspaceParts, b *v1alpha1.WorkspaceBuild) (err error) {
 	p.Build, p.Version = b, nil
+	if p.QueuePosition, p.QueueSize, err = j.queue(ctx, b); err != nil {
+		return err
+	}
 	if b.Spec.VersionRef == nil {
 		p.Version = p.Active // a deletion may have none
 		return nil

@@ -29,6 +29,10 @@ type WorkspaceParts struct {
 	Build *v1alpha1.WorkspaceBuild
 	// Version is the build's version; the active one while there is no build, nil for a build whose version is gone.
 	Version *v1alpha1.TemplateVersion
+	// QueuePosition is a pending build's place among QueueSize that wait; both are 0 once it is at work.
+	QueuePosition, QueueSize int
+	// Deleted is true where the workspace is gone and this is what is remembered of it.
+	Deleted bool
 }
 
 // WorkspaceFilter narrows a list by indexes. Empty fields don't narrow.
@@ -217,6 +221,9 @@ func (s *Store) BuildByID(ctx context.Context, id uuid.UUID) (WorkspaceParts, au
 		return p, rights, err
 	}
 	p, rights, err := s.workspaceParts(first(list[*v1alpha1.Workspace](ctx, s, &v1alpha1.WorkspaceList{}, index.Coming, id.String())))(ctx)
+	if fault.Is(err, fault.NotFound) {
+		return s.deletedBuild(ctx, id)
+	}
 	if err != nil {
 		return none(err)
 	}

@@ -25,6 +25,11 @@ func (s *Store) ChangeWorkspace(ctx context.Context, w *v1alpha1.Workspace, edit
 	return change(ctx, s, w, &v1alpha1.Workspace{}, edit)
 }
 
+// ChangeBuild edits a build that was read from the store. See change.
+func (s *Store) ChangeBuild(ctx context.Context, b *v1alpha1.WorkspaceBuild, edit func(*v1alpha1.WorkspaceBuild) error) (*v1alpha1.WorkspaceBuild, error) {
+	return change(ctx, s, b, &v1alpha1.WorkspaceBuild{}, edit)
+}
+
 // ChangeUser edits a User that was read from the store. See change.
 func (s *Store) ChangeUser(ctx context.Context, u *v1alpha1.User, edit func(*v1alpha1.User) error) (*v1alpha1.User, error) {
 	return change(ctx, s, u, &v1alpha1.User{}, edit)

@@ -21,6 +21,9 @@ func Build(p WorkspaceParts, now time.Time) codersdk.WorkspaceBuild {
 	id := ids.Build(ids.Of(w), b.Spec.Number)
 	created := v1alpha1.CreatedAt(b)
 	j := job(id, created, buildJob(b), p.Version)
+	if j.Status == codersdk.ProvisionerJobPending {
+		j.QueuePosition, j.QueueSize = p.QueuePosition, p.QueueSize
+	}
 	transition := wireTransition(b.Spec.Transition)
 	shown := codersdk.WorkspaceBuild{
 		ID:                      id,
@@ -74,7 +77,7 @@ func buildOf(p WorkspaceParts) *v1alpha1.WorkspaceBuild {
 // comingNumber is the number of the build that a workspace without builds shows.
 func comingNumber(w *v1alpha1.Workspace) int64 {
 	if w.Status.Build == nil {
-		return 1
+		return w.LastBuild() + 1
 	}
 	return w.Status.Build.Number
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // job shows a piece of the manager's work: of what has the id, made at the time, from the version. Work that has not
-// been taken up is pending. There is no queue, so nothing is ever behind anything else.
+// been taken up is pending.
 func job(of uuid.UUID, created time.Time, j v1alpha1.Job, v *v1alpha1.TemplateVersion) codersdk.ProvisionerJob {
 	return codersdk.ProvisionerJob{
 		ID:          ids.Job(of),

@@ -26,6 +26,10 @@ type WorkspaceParts struct {
 	Build *v1alpha1.WorkspaceBuild
 	// Version is the build's version; nil when it is gone.
 	Version *v1alpha1.TemplateVersion
+	// QueuePosition is a pending build's place among QueueSize that wait; both are 0 once it is at work.
+	QueuePosition, QueueSize int
+	// Deleted is true where the workspace is gone and this is what is remembered of it.
+	Deleted bool
 }
 
 // Workspace shows a workspace with its newest build, which stands in the parts.

@@ -37,7 +37,7 @@ func (h *Handlers) Routes() []httpapi.Route {
 		{Method: "GET", Path: "/api/v2/workspaces", Tag: "Workspaces", Door: httpapi.Session, Status: 200,
 			Do: httpapi.Visible(h.list)},
 		{Method: "GET", Path: "/api/v2/workspaces/{workspace}", Tag: "Workspaces", Door: httpapi.Session, Status: 200,
-			Do: httpapi.On(httpapi.ByID("workspace", h.Store.WorkspaceByID), authz.Read, h.show)},
+			Do: httpapi.On(httpapi.ByID("workspace", h.Store.WorkspaceOrDeletedByID), authz.Read, h.show)},
 		{Method: "GET", Path: "/api/v2/users/{user}/workspace/{workspacename}", Tag: "Workspaces", Door: httpapi.Session, Status: 200,
 			Do: httpapi.On(h.named, authz.Read, h.show)},
 		{Method: "POST", Path: "/api/v2/organizations/{organization}/members/{user}/workspaces", Tag: "Workspaces", Door: httpapi.Session, Status: 201,
@@ -61,20 +61,33 @@ func (h *Handlers) Routes() []httpapi.Route {
 	}
 }
 
-// named finds a workspace by its owner and its name.
+// named finds a workspace by its owner and its name; a deleted one where the request asks for those as well.
 func (h *Handlers) named(r *http.Request) (store.WorkspaceParts, authz.Object, error) {
+	q := httpapi.NewQuery(r.URL.Query())
+	deleted := q.Bool("include_deleted")
+	if err := q.Err(); err != nil {
+		return store.WorkspaceParts{}, authz.Object{}, err
+	}
 	owner, err := h.Store.UserOf(r.Context(), r.PathValue("user"))
 	if err != nil {
 		return store.WorkspaceParts{}, authz.Object{}, err
 	}
-	return h.Store.WorkspaceByName(r.Context(), owner, r.PathValue("workspacename"))
+	p, rights, err := h.Store.WorkspaceByName(r.Context(), owner, r.PathValue("workspacename"))
+	if deleted && fault.Is(err, fault.NotFound) {
+		return h.Store.DeletedByName(r.Context(), owner, r.PathValue("workspacename"))
+	}
+	return p, rights, err
 }
 
-// show answers with one workspace. Deleted ones are not kept, so asking for them too changes nothing.
+// show answers with one workspace. One that was deleted is gone, and is shown as it was at last where that is asked for.
 func (h *Handlers) show(_ context.Context, p store.WorkspaceParts, q httpapi.Query) (codersdk.Workspace, error) {
-	q.Bool("include_deleted")
+	deleted := q.Bool("include_deleted")
 	if err := q.Err(); err != nil {
 		return codersdk.Workspace{}, err
+	}
+	if p.Deleted && !deleted {
+		f := fault.New(fault.NotFound, "Workspace %q was deleted. Ask with include_deleted=true to see what is remembered of it.", p.Workspace.WireName())
+		return codersdk.Workspace{}, &httpapi.Refusal{Fault: f, Status: http.StatusGone}
 	}
 	return view.Workspace(view.WorkspaceParts(p), h.Now()), nil
 }
@@ -122,7 +135,11 @@ func (h *Handlers) matching(ctx context.Context, search query.Workspaces) ([]*co
 	if err != nil || !found {
 		return nil, err
 	}
-	parts, err := h.Store.Workspaces(ctx, filter, func(o authz.Object) bool { return caller.Can(authz.Read, o) })
+	find := h.Store.Workspaces
+	if search.Status == codersdk.WorkspaceStatusDeleted {
+		find = h.Store.DeletedWorkspaces
+	}
+	parts, err := find(ctx, filter, func(o authz.Object) bool { return caller.Can(authz.Read, o) })
 	if err != nil {
 		return nil, err
 	}

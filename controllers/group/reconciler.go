@@ -67,7 +67,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.User{}, handler.EnqueueRequestsFromMapFunc(r.ofMember), changed).
 		Watches(&v1alpha1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.within), changed).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.within)).
-		Complete(r)
+		Complete(phase.Calm(r))
 }
 
 // Reconcile brings one Group a step nearer to its wish.

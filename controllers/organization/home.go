@@ -175,9 +175,6 @@ func (r *Reconciler) soleDefault(ctx context.Context, s *scope) error {
 // release gives the namespaces back: the manager's bindings go from all of them, and the home's label as far as it is
 // ours. All else stays.
 func (r *Reconciler) release(ctx context.Context, s *scope) error {
-	if err := r.observe(ctx, s); err != nil {
-		return err
-	}
 	if err := r.withdraw(ctx, s); err != nil {
 		return err
 	}
@@ -187,7 +184,10 @@ func (r *Reconciler) release(ctx context.Context, s *scope) error {
 			return err
 		}
 	}
-	return phase.RemoveFinalizer(ctx, r.Client, &s.org, Finalizer)
+	if err := phase.RemoveFinalizer(ctx, r.Client, &s.org, Finalizer); err != nil {
+		return err
+	}
+	return errReleased
 }
 
 // within tells whether every label wanted is there.

@@ -32,11 +32,15 @@ import (
 	"github.com/berth-dev/berth/internal/render"
 )
 
-// Finalizer holds an Organization until its namespace is given back.
+// errReleased ends the last pass of an Organization: there is nothing left to write a status to.
+var errReleased = errors.New("the organization is released")
+
+// Finalizer holds an Organization until no workspace stands in it and its namespace is given back.
 const Finalizer = "berth.dev/organization"
 
 // +kubebuilder:rbac:groups=berth.dev,resources=organizations,verbs=get;list;watch;patch;escalate
 // +kubebuilder:rbac:groups=berth.dev,resources=organizations/status,verbs=patch
+// +kubebuilder:rbac:groups=berth.dev,resources=workspaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
@@ -66,6 +70,8 @@ type scope struct {
 	home *corev1.Namespace
 	// further are the other namespaces that belong to it.
 	further []corev1.Namespace
+	// workspaces are those that stand in its namespaces, as NAMESPACE/NAME.
+	workspaces []string
 }
 
 // Setup has the manager call the reconciler whenever something that it depends on changes.
@@ -76,9 +82,10 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.Organization{}, phase.Rematch(mgr.GetClient(), others, index.ID, index.Name, index.Default),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(ofNamespace)).
+		Watches(&v1alpha1.Workspace{}, handler.EnqueueRequestsFromMapFunc(r.standsIn), builder.WithPredicates(arrivals())).
 		Watches(&corev1.ServiceAccount{}, handler.EnqueueRequestsFromMapFunc(r.standsIn)).
 		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(r.standsIn)).
-		Complete(r)
+		Complete(phase.Calm(r))
 }
 
 // Reconcile brings one Organization a step nearer to its wish.
@@ -87,14 +94,17 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := r.Get(ctx, req.NamespacedName, &s.org); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
+	steps := []phase.Step[scope]{r.identity, r.observe, r.use, r.withdraw, r.decide, r.apply, r.soleDefault}
 	if s.org.DeletionTimestamp != nil {
-		return ctrl.Result{}, r.release(ctx, s)
-	}
-	if wrote, err := phase.Adopt(ctx, r.Client, &s.org, Finalizer); wrote || err != nil {
+		steps = []phase.Step[scope]{r.observe, r.use, r.unused, r.release}
+	} else if wrote, err := phase.Adopt(ctx, r.Client, &s.org, Finalizer); wrote || err != nil {
 		return ctrl.Result{}, err
 	}
 	before := s.org.DeepCopy()
-	outcome := phase.Run(ctx, s, r.identity, r.observe, r.withdraw, r.decide, r.apply, r.soleDefault)
+	outcome := phase.Run(ctx, s, steps...)
+	if errors.Is(outcome, errReleased) {
+		return ctrl.Result{}, nil
+	}
 	conclude(s, outcome)
 	if _, err := phase.ApplyStatus(ctx, r.Client, before, &s.org); err != nil {
 		return ctrl.Result{}, errors.Join(outcome, err)
@@ -126,7 +136,7 @@ func ofNamespace(_ context.Context, o client.Object) []reconcile.Request {
 	return requests
 }
 
-// standsIn names the Organization whose namespace an account or a binding stands in.
+// standsIn names the Organization whose namespace an account, a binding or a workspace stands in.
 func (r *Reconciler) standsIn(ctx context.Context, o client.Object) []reconcile.Request {
 	var namespace corev1.Namespace
 	if err := r.Get(ctx, client.ObjectKey{Name: o.GetNamespace()}, &namespace); err != nil {

@@ -3,6 +3,7 @@
 package phase_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,10 +12,13 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/controllers/phase"
@@ -160,5 +164,29 @@ func TestOlderIsAnOrder(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A conflict is no error of a pass: it is made again. Anything else stays what it was.
+func TestCalm(t *testing.T) {
+	conflict := apierrors.NewConflict(schema.GroupResource{Resource: "workspaces"}, "api", errors.New("somebody was faster"))
+	broken := errors.New("no answer")
+	for name, c := range map[string]struct {
+		err       error
+		wantErr   error
+		wantAfter bool
+	}{
+		"success":               {},
+		"conflict":              {err: conflict, wantAfter: true},
+		"a conflict and a wait": {err: errors.Join(phase.Wait(0, "x", "y"), fmt.Errorf("writing: %w", conflict)), wantAfter: true},
+		"an error":              {err: broken, wantErr: broken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			calm := phase.Calm(reconcile.Func(func(context.Context, reconcile.Request) (ctrl.Result, error) { return ctrl.Result{}, c.err }))
+			result, err := calm.Reconcile(t.Context(), reconcile.Request{})
+			if !errors.Is(err, c.wantErr) || result.RequeueAfter > 0 != c.wantAfter {
+				t.Errorf("%v, again after %s", err, result.RequeueAfter)
+			}
+		})
 	}
 }

@@ -24,7 +24,9 @@ import (
 
 // ApplyStatus applies the status of after when it differs from that of before, both being the same object before and
 // after a pass. It sends the whole status but for the top-level fields named in omit, which another writer holds. It
-// tells whether it wrote. The resourceVersion is not sent: two passes of one leader never run at once for an object.
+// tells whether it wrote. The resourceVersion is sent only where the reason of Ready changes: a pass that was made from a
+// cache which has not seen the last one's write is refused then, and says nothing twice. Otherwise it is not, as two
+// passes of one leader never run at once for an object.
 func ApplyStatus(ctx context.Context, c client.Client, before, after v1alpha1.Object, omit ...string) (bool, error) {
 	was, err := statusOf(before, omit)
 	if err != nil {
@@ -46,10 +48,21 @@ func ApplyStatus(ctx context.Context, c client.Client, before, after v1alpha1.Ob
 	u.SetName(after.GetName())
 	u.SetNamespace(after.GetNamespace())
 	u.SetUID(after.GetUID()) // an object that was deleted meanwhile is not made anew
+	if reasonOf(before) != reasonOf(after) {
+		u.SetResourceVersion(before.GetResourceVersion())
+	}
 	if err := c.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(u), Owner, client.ForceOwnership); err != nil {
 		return false, fmt.Errorf("writing the status of %s %s: %w", gvk.Kind, client.ObjectKeyFromObject(after), err)
 	}
 	return true, nil
+}
+
+// reasonOf is the reason of an object's Ready condition; empty where it has none.
+func reasonOf(o v1alpha1.Object) string {
+	if c := meta.FindStatusCondition(o.GetConditions(), v1alpha1.ConditionReady); c != nil {
+		return c.Reason
+	}
+	return ""
 }
 
 // statusOf is an object's status as JSON has it, without some of its fields.

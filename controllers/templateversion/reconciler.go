@@ -83,7 +83,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.WorkspaceBuild{}, handler.EnqueueRequestsFromMapFunc(r.ofBuild)).
 		Watches(&v1alpha1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.within), changed).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.within)).
-		Complete(r)
+		Complete(phase.Calm(r))
 }
 
 // Reconcile brings one TemplateVersion a step nearer to being checked.

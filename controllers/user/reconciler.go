@@ -68,7 +68,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.User{}, phase.Rematch(mgr.GetClient(), others, index.ID, index.Subject),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&coordinationv1.Lease{}, handler.EnqueueRequestsFromMapFunc(r.ofClaim)).
-		Complete(r)
+		Complete(phase.Calm(r))
 }
 
 // Reconcile brings one User a step nearer to its wish.

@@ -14,7 +14,9 @@ import (
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/controllers/phase"
 	"github.com/berth-dev/berth/internal/fault"
+	"github.com/berth-dev/berth/internal/joblog"
 	"github.com/berth-dev/berth/internal/ledger"
+	"github.com/berth-dev/berth/internal/story"
 )
 
 // behind is how soon a pass is made again that found its cache behind the cluster.
@@ -96,7 +98,8 @@ func (r *Reconciler) accept(ctx context.Context, s *scope, build *v1alpha1.Works
 	if client.IgnoreNotFound(err) != nil {
 		return err
 	}
-	if err != nil || live.UID != build.UID || ledger.Outcome(&live) != ledger.Outcome(build) {
+	if err != nil || live.UID != build.UID || ledger.Outcome(&live) != ledger.Outcome(build) ||
+		live.Spec.Cancel != nil && build.Spec.Cancel == nil {
 		return phase.Wait(behind, v1alpha1.ReasonProgressing, "build %s has changed; deciding anew", build.Name)
 	}
 	var version v1alpha1.TemplateVersion
@@ -145,8 +148,12 @@ func (r *Reconciler) fail(ctx context.Context, build *v1alpha1.WorkspaceBuild, w
 	}
 	at := metav1.NewTime(s.now.Truncate(time.Second))
 	status.Job.Phase, status.Job.CompletedAt, status.Job.Error = v1alpha1.JobFailed, &at, phase.Shorten(why.Error(), maxError)
+	if f, ok := fault.As(why); ok && f.Reason == v1alpha1.ReasonCanceled {
+		status.Job.Phase, status.Job.CanceledAt, status.Job.Error = v1alpha1.JobCanceled, &at, ""
+	}
 	status.ObservedGeneration, status.Stage = after.Generation, ""
 	status.Conditions = phase.Conclude(status.Conditions, after.Generation, asFault(why), phase.Ready{}, s.now)
+	status.Log = joblog.Append(status.Log, story.Tell(story.Scene{Build: after, Now: s.now})...)
 	if _, err := phase.ApplyStatus(ctx, r.Client, build, after); err != nil {
 		return client.IgnoreNotFound(err)
 	}

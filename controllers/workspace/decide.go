@@ -88,8 +88,9 @@ func (r *Reconciler) remove(ctx context.Context, s *scope) error {
 func (r *Reconciler) reclaim(ctx context.Context, s *scope) error {
 	for i := range s.claims {
 		claim := &s.claims[i]
-		if _, marked := claim.Annotations[v1alpha1.AnnotationDeleteAfter]; !marked {
-			continue
+		_, marked := claim.Annotations[v1alpha1.AnnotationDeleteAfter]
+		if !marked || claim.Annotations[v1alpha1.AnnotationOwner] != string(s.workspace.Spec.Owner.User) {
+			continue // another person's claims are not taken back by one who knows their id
 		}
 		err := phase.MergePatch(ctx, r.Client, claim, map[string]any{"metadata": map[string]any{"uid": claim.UID, "annotations": map[string]any{
 			v1alpha1.AnnotationDeleteAfter: nil, v1alpha1.AnnotationUndelete: nil,

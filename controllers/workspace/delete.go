@@ -16,7 +16,9 @@ import (
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/controllers/phase"
+	"github.com/berth-dev/berth/internal/joblog"
 	"github.com/berth-dev/berth/internal/ledger"
+	"github.com/berth-dev/berth/internal/story"
 )
 
 // delete carries out a deletion, whichever way it was asked for. How far it is stands in status.deletion; a delete build
@@ -26,7 +28,7 @@ func (r *Reconciler) delete(ctx context.Context, s *scope) (ctrl.Result, error) 
 	if !slices.Contains(s.workspace.Finalizers, v1alpha1.FinalizerWorkspace) {
 		return ctrl.Result{}, nil
 	}
-	outcome := phase.Run(ctx, s, r.observe, r.sentenced, r.mark, r.endPods, r.settleClaims, r.close)
+	outcome := phase.Run(ctx, s, r.observe, r.sentenced, r.mark, r.begin, r.endPods, r.settleClaims, r.close)
 	if s.moved {
 		return phase.Result(outcome)
 	}
@@ -217,15 +219,34 @@ func (r *Reconciler) endPods(ctx context.Context, s *scope) error {
 // lingering is how soon a pod that is ending is looked at again where no event comes.
 const lingering = 10 * time.Second
 
-// close ends the delete build and lets the workspace go. What a collector will not take, since its owner was stripped
-// off, is removed here.
+// begin has the delete build at work while pods end, so that who follows it sees that it goes on.
+func (r *Reconciler) begin(ctx context.Context, s *scope) error {
+	b := s.accepted
+	if b == nil || b.Spec.Transition != v1alpha1.TransitionDelete || b.Status.Job != nil || len(s.pods) == 0 || !ledger.InProgress(b) {
+		return nil
+	}
+	after := b.DeepCopy()
+	status, started := &after.Status, s.workspace.Status.Deletion.StartedAt
+	status.Job = &v1alpha1.Job{Phase: v1alpha1.JobRunning, StartedAt: &started}
+	status.ObservedGeneration = after.Generation
+	status.Conditions = phase.Conclude(status.Conditions, after.Generation,
+		phase.Wait(0, v1alpha1.ReasonDeleting, "the workspace is being deleted"), phase.Ready{}, s.now)
+	status.Log = joblog.Append(status.Log, story.Tell(story.Scene{Build: after, Pods: s.pods, Now: s.now})...)
+	_, err := phase.ApplyStatus(ctx, r.Client, b, after)
+	return client.IgnoreNotFound(err)
+}
+
+// close ends the delete build, leaves a record of the workspace, and lets it go. What a collector will not take, since its
+// owner was stripped off, is removed here.
 func (r *Reconciler) close(ctx context.Context, s *scope) error {
+	record, err := r.ended(ctx, s)
+	if err != nil {
+		return err
+	}
+	if err := r.remember(ctx, s, record); err != nil {
+		return err
+	}
 	for _, b := range s.builds {
-		if ledger.IsAccepted(&s.workspace, b) && b.Spec.Transition == v1alpha1.TransitionDelete && ledger.InProgress(b) {
-			if err := r.succeed(ctx, b, s); err != nil {
-				return err
-			}
-		}
 		if s.workspace.Status.Deletion.Orphan || !ledger.Owns(&s.workspace, b) {
 			if err := client.IgnoreNotFound(r.Delete(ctx, b, client.Preconditions{UID: &b.UID})); err != nil {
 				return err
@@ -236,18 +257,67 @@ func (r *Reconciler) close(ctx context.Context, s *scope) error {
 	return phase.RemoveFinalizer(ctx, r.Client, &s.workspace, v1alpha1.FinalizerWorkspace)
 }
 
+// ended is the delete build as it ended. Where none could be made, or a collector has taken it, it is what the build would
+// have been: no object of the cluster, and remembered all the same.
+func (r *Reconciler) ended(ctx context.Context, s *scope) (*v1alpha1.WorkspaceBuild, error) {
+	for _, b := range s.builds {
+		switch {
+		case !ledger.IsAccepted(&s.workspace, b) || b.Spec.Transition != v1alpha1.TransitionDelete:
+		case ledger.InProgress(b):
+			return r.succeed(ctx, b, s)
+		default:
+			return b, nil
+		}
+	}
+	never := r.build(s, ledger.DeleteBuild(&s.workspace, s.builds))
+	unrecorded := s.workspace.Status.Deletion.Orphan || slices.Contains(s.workspace.Finalizers, metav1.FinalizerDeleteDependents)
+	if held := s.workspace.Status.Build; held != nil && s.accepted == nil && !unrecorded {
+		never.Spec.Number = held.Number // it was the deletion's, and somebody has removed it
+		never.Name = ledger.Name(s.workspace.Name, held.Number)
+	}
+	never.CreationTimestamp = s.workspace.Status.Deletion.StartedAt
+	s.succeeded(never)
+	return never, nil
+}
+
 // succeed ends the delete build.
-func (r *Reconciler) succeed(ctx context.Context, b *v1alpha1.WorkspaceBuild, s *scope) error {
+func (r *Reconciler) succeed(ctx context.Context, b *v1alpha1.WorkspaceBuild, s *scope) (*v1alpha1.WorkspaceBuild, error) {
 	after := b.DeepCopy()
-	status := &after.Status
+	s.succeeded(after)
+	if _, err := phase.ApplyStatus(ctx, r.Client, b, after); err != nil {
+		return after, client.IgnoreNotFound(err)
+	}
+	return after, r.record(ctx, after)
+}
+
+// succeeded makes a delete build one that has ended well.
+func (s *scope) succeeded(b *v1alpha1.WorkspaceBuild) {
+	status := &b.Status
 	started, at := s.workspace.Status.Deletion.StartedAt, metav1.NewTime(s.now.Truncate(time.Second))
 	status.Job = &v1alpha1.Job{Phase: v1alpha1.JobSucceeded, StartedAt: &started, CompletedAt: &at}
-	status.ObservedGeneration = after.Generation
+	status.ObservedGeneration = b.Generation
 	status.Took = at.Sub(started.Time).Round(time.Second).String()
-	status.Conditions = phase.Conclude(status.Conditions, after.Generation, nil,
+	status.Conditions = phase.Conclude(status.Conditions, b.Generation, nil,
 		phase.Ready{Reason: v1alpha1.ReasonSucceeded, Message: "the workspace was deleted"}, s.now)
-	if _, err := phase.ApplyStatus(ctx, r.Client, b, after); err != nil {
-		return client.IgnoreNotFound(err)
+	status.Log = joblog.Append(status.Log, story.Tell(story.Scene{Build: b, Also: s.farewell(), Now: s.now})...)
+}
+
+// farewell says what became of the claims.
+func (s *scope) farewell() []joblog.Entry {
+	deletion := s.workspace.Status.Deletion
+	var entries []joblog.Entry
+	for _, c := range s.claims {
+		volume := c.Labels[v1alpha1.LabelVolume]
+		what := "is removed"
+		switch {
+		case deletion.Orphan:
+			what = "is left behind, unlabelled"
+		case c.Annotations[v1alpha1.AnnotationWhenDeleted] == string(v1alpha1.WhenDeletedRetain):
+			what = "is kept for good"
+		case deletion.KeepClaimsUntil != nil:
+			what = "is kept until " + stamp(deletion.KeepClaimsUntil.Time)
+		}
+		entries = append(entries, joblog.Entryf(s.now, story.Cleaning, "claim/"+string(c.UID), "Volume %s: claim %s %s.", volume, c.Name, what))
 	}
-	return r.record(ctx, after)
+	return entries
 }

@@ -74,7 +74,7 @@ var _ = Describe("Deleting a workspace", func() {
 		Expect(env.Client.Delete(ctx, ws)).To(Succeed())
 		w.settle(ctx, ws)
 		Expect(ws).To(HaveCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeleting))
-		Expect(w.ledger(ctx, ws)).To(Equal([]string{"1 Start Succeeded", "2 Delete Pending"}))
+		Expect(w.ledger(ctx, ws)).To(Equal([]string{"1 Start Succeeded", "2 Delete Running"}))
 		w.gone(ctx, ws)
 		Expect(w.ledger(ctx, ws)).To(Equal([]string{"1 Start Succeeded", "2 Delete Succeeded"}))
 		claim := w.claims(ctx, ws)[0]

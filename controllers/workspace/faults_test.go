@@ -4,7 +4,9 @@ package workspace_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -25,13 +27,20 @@ type mishap struct {
 	// committed is true when the request is carried out and only its answer is lost.
 	committed bool
 	err       error
+	// dies is true when the process ends with the request: nothing more of the pass happens, no read and no other write.
+	dies bool
 }
 
 var mishaps = []mishap{
-	{"409", false, apierrors.NewConflict(schema.GroupResource{}, "o", fmt.Errorf("somebody was faster"))},
-	{"500", false, apierrors.NewInternalError(fmt.Errorf("etcd has no leader"))},
-	{"a timeout after it was carried out", true, apierrors.NewTimeoutError("the answer is lost", 0)},
+	{name: "409", err: apierrors.NewConflict(schema.GroupResource{}, "o", fmt.Errorf("somebody was faster"))},
+	{name: "429", err: apierrors.NewTooManyRequests("the server is busy", 1)},
+	{name: "500", err: apierrors.NewInternalError(fmt.Errorf("etcd has no leader"))},
+	{name: "a timeout after it was carried out", committed: true, err: apierrors.NewTimeoutError("the answer is lost", 0)},
+	{name: "a death before it", err: errDead, dies: true},
+	{name: "a death after it", committed: true, err: errDead, dies: true},
 }
+
+var errDead = errors.New("the process is dead")
 
 // unlucky is a client of which every other write meets the mishap: what failed is tried again, and goes well then.
 type unlucky struct {
@@ -39,12 +48,33 @@ type unlucky struct {
 	mu     sync.Mutex
 	writes int
 	met    []string
+	dead   bool
+}
+
+// reborn starts the process again, which remembers nothing.
+func (u *unlucky) reborn() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.dead = false
+}
+
+// alive fails every request of a dead process.
+func (u *unlucky) alive() error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.dead {
+		return errDead
+	}
+	return nil
 }
 
 // luckless has the writes of a parity meet the mishap, 0 or 1; any other value is a calm client.
 func luckless(parity int, m mishap) *unlucky {
 	u := &unlucky{}
 	fate := func(what string, do func() error) error {
+		if err := u.alive(); err != nil {
+			return err
+		}
 		u.mu.Lock()
 		u.writes++
 		hit := u.writes%2 == parity
@@ -60,9 +90,18 @@ func luckless(parity int, m mishap) *unlucky {
 				return err
 			}
 		}
+		u.mu.Lock()
+		u.dead = m.dies
+		u.mu.Unlock()
 		return m.err
 	}
 	u.WithWatch = interceptor.NewClient(env.Client, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			return errors.Join(u.alive(), c.Get(ctx, key, o, opts...))
+		},
+		List: func(ctx context.Context, c client.WithWatch, l client.ObjectList, opts ...client.ListOption) error {
+			return errors.Join(u.alive(), c.List(ctx, l, opts...))
+		},
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
 			return fate(fmt.Sprintf("create %T", o), func() error { return c.Create(ctx, o, opts...) })
 		},
@@ -83,9 +122,10 @@ func luckless(parity int, m mishap) *unlucky {
 }
 
 // patiently settles a workspace, trying again what fails, as a queue does with back-off.
-func (w *world) patiently(ctx context.Context, ws *v1alpha1.Workspace) {
+func (w *world) patiently(ctx context.Context, ws *v1alpha1.Workspace, u *unlucky) {
 	GinkgoHelper()
 	for range 200 {
+		u.reborn()
 		before, failed := len(w.Writes()), false
 		_, err := w.decides.Reconcile(ctx, request(ws))
 		failed = err != nil
@@ -98,8 +138,21 @@ func (w *world) patiently(ctx context.Context, ws *v1alpha1.Workspace) {
 	Fail(fmt.Sprintf("%s does not come to rest: %v", ws.Name, w.Writes()))
 }
 
+// causes are what a build's log tells of, but for the troubles, by kind and in the order of the alphabet: when what was
+// seen is a matter of luck.
+func causes(b *v1alpha1.WorkspaceBuild) []string {
+	var all []string
+	for _, l := range b.Status.Log {
+		if kind, _, _ := strings.Cut(l.Cause, "/"); kind != "trouble" {
+			all = append(all, kind)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
 // life is a whole life of a workspace, in the words that its end is told in.
-func (w *world) life(ctx context.Context) string {
+func (w *world) life(ctx context.Context, u *unlucky) string {
 	GinkgoHelper()
 	var told []string
 	ws := w.workspace(ctx, "api")
@@ -111,16 +164,16 @@ func (w *world) life(ctx context.Context) string {
 		told = append(told, fmt.Sprintf("%s: %s %v pods %d claims %d agents %d, ready %s", when, ws.Status.Phase, w.ledger(ctx, ws),
 			len(w.pods(ctx, ws)), len(left(w.claims(ctx, ws))), len(ws.Status.Agents), ws.Status.Conditions[0].Reason))
 		for _, b := range w.builds(ctx, ws) {
-			told = append(told, fmt.Sprintf("  %s outcome %s", b.Name, b.Annotations[v1alpha1.AnnotationOutcome]))
+			told = append(told, fmt.Sprintf("  %s outcome %s log %v", b.Name, b.Annotations[v1alpha1.AnnotationOutcome], causes(b)))
 		}
 	}
 	rest := func() {
-		w.patiently(ctx, ws)
+		w.patiently(ctx, ws, u)
 		w.ends(ctx, ws)
-		w.patiently(ctx, ws)
+		w.patiently(ctx, ws, u)
 		if pods := w.pods(ctx, ws); len(pods) == 1 && pods[0].DeletionTimestamp == nil {
 			w.becomes(ctx, &pods[0], running)
-			w.patiently(ctx, ws)
+			w.patiently(ctx, ws, u)
 		}
 	}
 	rest()
@@ -137,20 +190,27 @@ func (w *world) life(ctx context.Context) string {
 	for _, c := range w.claims(ctx, ws) {
 		told = append(told, "kept: "+c.Annotations[v1alpha1.AnnotationWhenDeleted]+" "+fmt.Sprint(c.Annotations[v1alpha1.AnnotationDeleteAfter] != ""))
 	}
+	records := w.records(ctx)
+	var numbers []int64
+	for _, b := range w.record(ctx).Spec.Builds {
+		numbers = append(numbers, b.Number)
+	}
+	told = append(told, fmt.Sprintf("remembered: %d %v", len(records), numbers))
 	return strings.Join(told, "\n")
 }
 
 var _ = Describe("A request that fails once", func() {
 	It("changes nothing of how it ends, whichever request it is", func(ctx SpecContext) {
-		want := found(ctx, luckless(-1, mishaps[0])).life(ctx)
-		Expect(want).To(HaveSuffix("deleted: gone\nkept: Delete true"))
+		calm := luckless(-1, mishaps[0])
+		want := found(ctx, calm).life(ctx, calm)
+		Expect(want).To(HaveSuffix("deleted: gone\nkept: Delete true\nremembered: 1 [4 3 2]"))
 		for _, m := range mishaps {
 			for parity := range 2 {
 				if parity == 0 && !m.committed {
 					continue // what was not carried out is tried again at once, so the odd ones are all that there are
 				}
 				u := luckless(parity, m)
-				got := found(ctx, u).life(ctx)
+				got := found(ctx, u).life(ctx, u)
 				Expect(len(u.met)).To(BeNumerically(">", 15))
 				Expect(got).To(Equal(want), "%s met %v", m.name, u.met)
 			}

@@ -92,7 +92,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if s.workspace.DeletionTimestamp != nil {
 		return r.delete(ctx, s)
 	}
-	outcome := phase.Run(ctx, s, r.belongs, r.adopt, r.observe, r.look,
+	outcome := phase.Run(ctx, s, r.belongs, r.adopt, r.observe, r.revive, r.look,
 		r.reclaim, r.mark, r.prune, r.stands, r.resolve, r.decide)
 	if s.moved {
 		return phase.Result(outcome)

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/controllers/phase"
 )
 
 // Sweep removes the claims of deleted workspaces when their time is over. It touches none but those that a deletion has
@@ -38,7 +39,7 @@ func (r *Sweep) Setup(mgr ctrl.Manager) error {
 	marked := predicate.NewPredicateFuncs(func(o client.Object) bool { return o.GetAnnotations()[v1alpha1.AnnotationDeleteAfter] != "" })
 	return ctrl.NewControllerManagedBy(mgr).Named("sweep").
 		For(&corev1.PersistentVolumeClaim{}, builder.WithPredicates(marked)).
-		Complete(r)
+		Complete(phase.Calm(r))
 }
 
 // Reconcile removes one claim when its time is over.

@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -19,15 +20,31 @@ import (
 	"github.com/berth-dev/berth/internal/schedule"
 )
 
-// retryRefused is how soon something that the cluster refused is tried again.
-const retryRefused = 15 * time.Second
+// How soon something that the cluster refused is tried again: at first, and at most.
+const (
+	retrySoonest = 5 * time.Second
+	retryLatest  = 2 * time.Minute
+)
+
+// retry is how soon something that the cluster refused, and that may pass, is tried again: the longer it has been so, the
+// later. It follows from when the build began, so that a new leader goes on where the last one was.
+func (s *scope) retry() time.Duration {
+	since := s.now
+	if job := s.build.Status.Job; job != nil && job.StartedAt != nil {
+		since = job.StartedAt.Time
+	}
+	if ready := meta.FindStatusCondition(s.build.Status.Conditions, v1alpha1.ConditionReady); ready != nil && !ledger.InProgress(&s.build) {
+		since = ready.LastTransitionTime.Time
+	}
+	return min(max(s.now.Sub(since)/2, retrySoonest), retryLatest)
+}
 
 // provide has every claim of the workload there. A claim is made once and found again by its name, which must be the
 // workspace's by id and owner: one of somebody else is never taken.
 func (r *Reconciler) provide(ctx context.Context, s *scope) error {
 	for i := range s.workload.Claims {
 		want := r.claim(s, &s.workload.Claims[i])
-		claim, err := r.findOrMake(ctx, want)
+		claim, err := r.findOrMake(ctx, s, want)
 		if err != nil {
 			return err
 		}
@@ -35,10 +52,10 @@ func (r *Reconciler) provide(ctx context.Context, s *scope) error {
 		case claim.DeletionTimestamp != nil:
 			return phase.Wait(0, v1alpha1.ReasonClaimPending, "volume claim %s is being deleted; it is made anew when it is gone", claim.Name)
 		case !ledger.MayAdopt(&s.workspace, claim, s.workload.Claims[i].Volume):
-			return phase.Wait(retryRefused, v1alpha1.ReasonClaimTaken, "volume claim %s stands in the way: it is not this "+
+			return phase.Wait(s.retry(), v1alpha1.ReasonClaimTaken, "volume claim %s stands in the way: it is not this "+
 				"workspace's (label %s, annotation %s); delete it if nobody needs it", claim.Name, v1alpha1.LabelID, v1alpha1.AnnotationOwner)
 		}
-		if err := r.keepClaim(ctx, claim, want); err != nil {
+		if err := r.keepClaim(ctx, s, claim, want); err != nil {
 			return err
 		}
 	}
@@ -46,7 +63,7 @@ func (r *Reconciler) provide(ctx context.Context, s *scope) error {
 }
 
 // findOrMake gives the claim of the name. One that is not ours is in no cache, so it is met when it is to be made.
-func (r *Reconciler) findOrMake(ctx context.Context, want *corev1.PersistentVolumeClaim) (*corev1.PersistentVolumeClaim, error) {
+func (r *Reconciler) findOrMake(ctx context.Context, s *scope, want *corev1.PersistentVolumeClaim) (*corev1.PersistentVolumeClaim, error) {
 	var found corev1.PersistentVolumeClaim
 	err := r.Get(ctx, client.ObjectKeyFromObject(want), &found)
 	if !apierrors.IsNotFound(err) {
@@ -59,14 +76,14 @@ func (r *Reconciler) findOrMake(ctx context.Context, want *corev1.PersistentVolu
 		err = r.Live.Get(ctx, client.ObjectKeyFromObject(want), &found)
 		return &found, err
 	case refused(err):
-		return nil, phase.Wait(retryRefused, v1alpha1.ReasonClaimPending, "the cluster refuses volume claim %s: %s", want.Name, reasonOf(err))
+		return nil, phase.Wait(s.retry(), v1alpha1.ReasonClaimPending, "the cluster refuses volume claim %s: %s", want.Name, reasonOf(err))
 	}
 	return made, err
 }
 
 // keepClaim writes on a claim what its workspace's deletion will need, takes off what an earlier one left, and has it
 // grow where the version asks for more.
-func (r *Reconciler) keepClaim(ctx context.Context, claim, want *corev1.PersistentVolumeClaim) error {
+func (r *Reconciler) keepClaim(ctx context.Context, s *scope, claim, want *corev1.PersistentVolumeClaim) error {
 	labels, annotations := missing(claim.Labels, want.Labels), missing(claim.Annotations, want.Annotations)
 	for _, gone := range []string{v1alpha1.AnnotationDeleteAfter, v1alpha1.AnnotationUndelete} {
 		if _, there := claim.Annotations[gone]; there {
@@ -86,7 +103,7 @@ func (r *Reconciler) keepClaim(ctx context.Context, claim, want *corev1.Persiste
 	}
 	err := phase.MergePatch(ctx, r.Client, claim, patch)
 	if refused(err) {
-		return phase.Wait(retryRefused, v1alpha1.ReasonClaimPending, "volume claim %s can't become as the version wants it: %s", claim.Name, reasonOf(err))
+		return phase.Wait(s.retry(), v1alpha1.ReasonClaimPending, "volume claim %s can't become as the version wants it: %s", claim.Name, reasonOf(err))
 	}
 	return err
 }

@@ -112,6 +112,22 @@ func (s *scope) failure(outcome error) *fault.Error {
 	return fault.New(fault.Unavailable, "the start did not succeed in time: %s", message).Because(v1alpha1.ReasonStartTimeout)
 }
 
+// cancelPatience is how long a canceled start waits for its pod to go. A pod on a node that is gone may never go, and the
+// next start waits for it anyway; the build does not stay canceling for that.
+const cancelPatience = 5 * time.Minute
+
+// cancelDeadline is when a canceled start has ended whatever became of its pod. It counts from the wish, which outlives any
+// restart of the manager; where its time can't be read, from when the manager met it.
+func (s *scope) cancelDeadline(job *v1alpha1.Job) time.Time {
+	if at, err := time.Parse(time.RFC3339Nano, s.build.Spec.Cancel.RequestedAt); err == nil && !at.After(s.now) {
+		return at.Add(cancelPatience)
+	}
+	if job != nil && job.CanceledAt != nil {
+		return job.CanceledAt.Add(cancelPatience)
+	}
+	return s.now.Add(cancelPatience)
+}
+
 // canceled ends a start early once its pod is gone.
 func (s *scope) canceled(after *v1alpha1.WorkspaceBuild, outcome error) *v1alpha1.WorkspaceBuild {
 	status := &after.Status
@@ -119,7 +135,7 @@ func (s *scope) canceled(after *v1alpha1.WorkspaceBuild, outcome error) *v1alpha
 		status.Job.CanceledAt = second(s.now)
 	}
 	status.Job.Phase = v1alpha1.JobCanceling
-	if outcome == nil {
+	if outcome == nil || !s.now.Before(s.cancelDeadline(status.Job)) {
 		finish(status, v1alpha1.JobCanceled, s.now)
 		outcome = errCanceled
 	}

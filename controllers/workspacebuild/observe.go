@@ -16,6 +16,7 @@ import (
 	"github.com/berth-dev/berth/internal/index"
 	"github.com/berth-dev/berth/internal/ledger"
 	"github.com/berth-dev/berth/internal/podstate"
+	"github.com/berth-dev/berth/internal/story"
 )
 
 // observe reads what the build is about: its version, and the workspace's pods and claims.
@@ -108,15 +109,17 @@ func (r *Reconciler) kept(ctx context.Context, s *scope) error {
 }
 
 // look fills in how a pod fares. The events about it are read, live and for that pod alone, only while nothing else can
-// tell why it does not go on.
+// tell why it does not go on, and once when a container has started, for the log.
 func (r *Reconciler) look(ctx context.Context, s *scope, pod *corev1.Pod) error {
 	var events corev1.EventList
-	if podstate.NeedsEvents(pod) {
+	untold := ledger.InProgress(&s.build) && story.Untold(s.build.Status.Log, pod)
+	if podstate.NeedsEvents(pod) || untold {
 		about := fields.OneTermEqualSelector("involvedObject.uid", string(pod.UID))
 		if err := r.Live.List(ctx, &events, client.InNamespace(pod.Namespace), client.MatchingFieldsSelector{Selector: about}); err != nil {
 			return err
 		}
 	}
+	s.events = events.Items
 	source := podstate.Source{AgentImage: r.Platform.AgentImage}
 	if s.version != nil {
 		source.Version, source.Content = s.version.Name, &s.version.Spec.Content

@@ -15,6 +15,7 @@ import (
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/controllers/phase"
+	"github.com/berth-dev/berth/internal/fault"
 	"github.com/berth-dev/berth/internal/ledger"
 	"github.com/berth-dev/berth/internal/podstate"
 	"github.com/berth-dev/berth/internal/render"
@@ -57,8 +58,11 @@ func (r *Reconciler) make(ctx context.Context, s *scope) error {
 	switch {
 	case apierrors.IsAlreadyExists(err):
 		return r.meet(ctx, s, pod)
+	case apierrors.IsInvalid(err) || apierrors.IsBadRequest(err):
+		// neither version nor build changes, so no waiting makes it right
+		return fault.New(fault.Invalid, "the cluster can't make the pod: %s", reasonOf(err)).Because(v1alpha1.ReasonPodRefused)
 	case refused(err):
-		return phase.Wait(retryRefused, v1alpha1.ReasonPodRefused, "the cluster refuses the pod: %s", reasonOf(err))
+		return phase.Wait(s.retry(), v1alpha1.ReasonPodRefused, "the cluster refuses the pod: %s", reasonOf(err))
 	case err != nil:
 		return err
 	}
@@ -103,7 +107,7 @@ func (r *Reconciler) meet(ctx context.Context, s *scope, want *corev1.Pod) error
 		return err
 	}
 	if !ledger.OwnsPod(&s.workspace, &there) {
-		return phase.Wait(retryRefused, v1alpha1.ReasonPodRefused, "pod %s stands in the way: it is not this workspace's; "+
+		return phase.Wait(s.retry(), v1alpha1.ReasonPodRefused, "pod %s stands in the way: it is not this workspace's; "+
 			"delete it if nobody needs it", there.Name)
 	}
 	if there.DeletionTimestamp != nil || podstate.Finished(&there) {

@@ -72,8 +72,9 @@ type scope struct {
 	resources []v1alpha1.BuildResource
 	// stage is which half of a restart the pass found the build in.
 	stage v1alpha1.BuildStage
-	// state is how the build's pod fares; nil when it has none.
-	state *podstate.State
+	// state is how the build's pod fares; nil when it has none. events are those about the pod, where they were read.
+	state  *podstate.State
+	events []corev1.Event
 	// stale is true when the build turned out to be no longer the accepted one: nothing is to be written.
 	stale bool
 }
@@ -85,7 +86,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.Workspace{}, handler.EnqueueRequestsFromMapFunc(acceptedOf), builder.WithPredicates(ledgerMoved())).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(r.holds)).
 		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(r.holds)).
-		Complete(r)
+		Complete(phase.Calm(r))
 }
 
 // acceptedOf names the build that a workspace is held to.
@@ -142,6 +143,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return phase.Result(outcome)
 	}
 	after := conclude(s, outcome, r.Worker)
+	s.tell(after, outcome)
 	if _, err := phase.ApplyStatus(ctx, r.Client, &s.build, after); err != nil {
 		return ctrl.Result{}, errors.Join(outcome, err)
 	}
@@ -175,7 +177,11 @@ func (s *scope) again(after *v1alpha1.WorkspaceBuild) time.Duration {
 	if s.state != nil {
 		d = s.state.Recheck
 	}
-	if deadline := s.startDeadline(); !after.Phase().Ended() && !deadline.IsZero() {
+	deadline := s.startDeadline()
+	if s.build.Spec.Cancel != nil {
+		deadline = s.cancelDeadline(after.Status.Job)
+	}
+	if !after.Phase().Ended() && !deadline.IsZero() {
 		left := max(deadline.Sub(s.now), time.Second)
 		if d == 0 || left < d {
 			d = left

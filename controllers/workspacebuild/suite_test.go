@@ -151,10 +151,8 @@ func (b *bench) claims(ctx context.Context) []corev1.PersistentVolumeClaim {
 // ready has a pod run and be ready, as a kubelet would.
 func ready(ctx context.Context, pod *corev1.Pod) {
 	GinkgoHelper()
-	if pod.Spec.NodeName == "" { // a pod without a node is gone as soon as it is deleted
-		Expect(env.Client.SubResource("binding").Create(ctx, pod, &corev1.Binding{
-			ObjectMeta: metav1.ObjectMeta{Name: pod.Name, Namespace: pod.Namespace}, Target: corev1.ObjectReference{Kind: "Node", Name: "n4"},
-		})).To(Succeed())
+	if pod.Spec.NodeName == "" {
+		bind(ctx, pod)
 	}
 	read(ctx, pod)
 	pod.Status.Phase = corev1.PodRunning
@@ -164,6 +162,14 @@ func ready(ctx context.Context, pod *corev1.Pod) {
 		})
 	}
 	Expect(env.Client.Status().Update(ctx, pod)).To(Succeed())
+}
+
+// bind gives a pod a node, as a scheduler would. A pod without one is gone as soon as it is deleted.
+func bind(ctx context.Context, pod *corev1.Pod) {
+	GinkgoHelper()
+	Expect(env.Client.SubResource("binding").Create(ctx, pod, &corev1.Binding{
+		ObjectMeta: metav1.ObjectMeta{Name: pod.Name, Namespace: pod.Namespace}, Target: corev1.ObjectReference{Kind: "Node", Name: "n4"},
+	})).To(Succeed())
 }
 
 // kill removes a pod at once.

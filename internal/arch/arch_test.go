@@ -50,7 +50,7 @@ var rows = []row{
 	{part: "apiserver/httpapi", may: []string{"internal/", "api/"}, never: kubernetes},
 	{part: "apiserver/authn", may: []string{"apiserver/httpapi", "apiserver/store", "internal/", "api/"}},
 	{part: "apiserver/store", may: []string{"apiserver/httpapi", "internal/", "api/"}},
-	{part: "apiserver/view", may: []string{"api/", "internal/gitops", "internal/ids", "internal/parameters", "internal/schedule"}, never: pure},
+	{part: "apiserver/view", may: []string{"api/", "internal/gitops", "internal/ids", "internal/joblog", "internal/parameters", "internal/schedule"}, never: pure},
 	{part: "apiserver/", may: []string{"apiserver/httpapi", "apiserver/authn", "apiserver/store", "apiserver/view", "internal/", "api/"}, never: kubernetes},
 	{part: "apiserver", may: []string{"apiserver/", "internal/", "api/"}},
 
@@ -65,6 +65,7 @@ var rows = []row{
 	{part: "internal/query", may: []string{"api/", "internal/fault"}, never: pure},
 	{part: "internal/gitops", may: []string{"api/v1alpha1", "internal/fault"}, never: pure},
 	{part: "internal/joblog", may: []string{"api/v1alpha1"}, never: pure},
+	{part: "internal/story", may: []string{"api/v1alpha1", "internal/joblog", "internal/podstate"}, never: pure},
 	{part: "internal/podstate", may: []string{"api/v1alpha1", "internal/fault"}, never: pure},
 	{part: "internal/authz", may: []string{"api/v1alpha1", "internal/fault"}, never: pure},
 	{part: "internal/render", may: []string{"api/v1alpha1", "internal/fault", "internal/parameters"}, never: pure},

@@ -27,15 +27,19 @@ const (
 	ID = "wire.id"
 	// Name finds a Template, Group, Organization or User by its name on the wire, in lower case.
 	Name = "wire.name"
-	// Owner finds Workspaces by spec.owner.user.
+	// Owner finds Workspaces and DeletedWorkspaces by spec.owner.user.
 	Owner = "spec.owner.user"
-	// OwnerName finds a Workspace by its owner and its name on the wire: OwnerNameKey.
+	// OwnerName finds a Workspace, or DeletedWorkspaces, by its owner and its name on the wire: OwnerNameKey.
 	OwnerName = "wire.owner-name"
 	// Template finds Workspaces and TemplateVersions by spec.templateRef.name.
 	Template = "spec.templateRef.name"
 	// Coming finds a Workspace by the id of the build that it shows when it has none: its first, or the accepted one whose
 	// object is gone.
 	Coming = "wire.coming-build"
+	// Build finds DeletedWorkspaces by the ids of the builds that they remember.
+	Build = "wire.builds"
+	// Pending finds the WorkspaceBuilds that wait to be begun; the value is "true".
+	Pending = "status.pending"
 	// Version finds WorkspaceBuilds by the uid of their TemplateVersion.
 	Version = "spec.versionRef.uid"
 	// Workspace finds WorkspaceBuilds by the uid of their workspace.
@@ -117,7 +121,26 @@ func All() []Index {
 			return []string{ids.Build(ids.Of(w), ComingNumber(w)).String()}
 		})},
 
+		{&v1alpha1.DeletedWorkspace{}, ID, wireID},
+		{&v1alpha1.DeletedWorkspace{}, Owner, of(func(d *v1alpha1.DeletedWorkspace) []string { return []string{string(d.Spec.Owner.User)} })},
+		{&v1alpha1.DeletedWorkspace{}, OwnerName, of(func(d *v1alpha1.DeletedWorkspace) []string {
+			return []string{OwnerNameKey(string(d.Spec.Owner.User), d.WireName())}
+		})},
+		{&v1alpha1.DeletedWorkspace{}, Build, of(func(d *v1alpha1.DeletedWorkspace) []string {
+			found := make([]string, 0, len(d.Spec.Builds))
+			for _, b := range d.Spec.Builds {
+				found = append(found, ids.Build(ids.Of(d), b.Number).String())
+			}
+			return found
+		})},
+
 		{&v1alpha1.WorkspaceBuild{}, ID, of(buildIDs)},
+		{&v1alpha1.WorkspaceBuild{}, Pending, of(func(b *v1alpha1.WorkspaceBuild) []string {
+			if b.Phase() != v1alpha1.JobPending || b.Annotations[v1alpha1.AnnotationOutcome] != "" {
+				return nil
+			}
+			return []string{"true"}
+		})},
 		{&v1alpha1.WorkspaceBuild{}, Workspace, of(func(b *v1alpha1.WorkspaceBuild) []string {
 			return []string{string(b.Spec.WorkspaceRef.UID)}
 		})},
@@ -146,7 +169,7 @@ func For(kinds ...client.Object) []Index {
 // ComingNumber is the number of the build that a Workspace shows when it has none.
 func ComingNumber(w *v1alpha1.Workspace) int64 {
 	if w.Status.Build == nil {
-		return 1
+		return w.LastBuild() + 1
 	}
 	return w.Status.Build.Number
 }

@@ -101,7 +101,7 @@ func TestEveryKindIsFoundByID(t *testing.T) {
 			t.Errorf("%s of %T finds a Secret by %v", i.Name, i.Object, got)
 		}
 	}
-	if len(have) != 7 {
+	if len(have) != 8 {
 		t.Errorf("found by id: %v", have)
 	}
 }

@@ -16,9 +16,10 @@ const System = "system"
 // Name is the metadata.name of a workspace's build. Both processes use it, so that etcd refuses the second of a number.
 func Name(workspace string, number int64) string { return fmt.Sprintf("%s-%d", workspace, number) }
 
-// Next is the number of a workspace's next build: one above the accepted one and above every build that is seen.
+// Next is the number of a workspace's next build: one above the accepted one, above every build that is seen, and above
+// those of an earlier life that it was brought back from.
 func Next(w *v1alpha1.Workspace, builds []*v1alpha1.WorkspaceBuild) int64 {
-	highest := acceptedNumber(w)
+	highest := max(acceptedNumber(w), w.LastBuild())
 	for _, b := range builds {
 		highest = max(highest, b.Spec.Number)
 	}

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/internal/fault"
 	"github.com/berth-dev/berth/internal/schedule"
 )
 
@@ -160,10 +161,16 @@ func (s *state) recover() Decision {
 	return Decision{Action: Accept, Build: last, Acted: s.actedBy(last)}
 }
 
+// errCanceled ends a build that was asked to end before it was accepted.
+var errCanceled = fault.New(fault.Conflict, "the build was canceled before it began").Because(v1alpha1.ReasonCanceled)
+
 // answer says what becomes of a build that somebody asked for. One build is at work at a time, but for a deletion, which
 // waits for nothing.
 func (s *state) answer() Decision {
 	b := s.asked
+	if b.Spec.Cancel != nil {
+		return Decision{Action: Refuse, Build: b, Because: errCanceled}
+	}
 	busy := s.accepted != nil && InProgress(s.accepted)
 	if busy && b.Spec.Transition != v1alpha1.TransitionDelete {
 		return Decision{Action: Refuse, Build: b, Because: errBusy(s.accepted)}

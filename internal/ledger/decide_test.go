@@ -70,6 +70,8 @@ func byPerson(b *v1alpha1.WorkspaceBuild) {
 	b.Spec.RequestID, b.Spec.Initiator = "r", v1alpha1.Initiator{User: "ada", Name: "ada"}
 }
 
+func canceled(b *v1alpha1.WorkspaceBuild) { b.Spec.Cancel = &v1alpha1.BuildCancel{By: "ada"} }
+
 func uid(number int64) types.UID { return types.UID(fmt.Sprint("b", number)) }
 
 const (
@@ -154,15 +156,16 @@ func TestDecide(t *testing.T) {
 		"a pod without record is made again":   {w: workspace(holding(3, v1alpha1.Wish{}), was("Running")), want: want{Make, 4, startB, false, "Initiator"}},
 		"a stopped one without record is left": {w: workspace(holding(3, v1alpha1.Wish{}), was("Stopped")), want: want{Action: Hold}},
 
-		"a call is accepted when nothing is at work":  {w: workspace(holding(1, v1alpha1.Wish{})), builds: builds{build(1, startB, ok), build(2, stopB, "", byPerson)}, want: want{Accept, 2, stopB, false, "Initiator"}},
-		"a call is refused while one is at work":      {w: workspace(holding(1, v1alpha1.Wish{})), builds: builds{build(1, startB, ""), build(2, stopB, "", byPerson)}, want: want{Refuse, 2, stopB, false, "Initiator"}},
-		"a deletion waits for nothing":                {w: workspace(holding(1, v1alpha1.Wish{})), builds: builds{build(1, startB, ""), build(2, v1alpha1.TransitionDelete, "", byPerson)}, want: want{Accept, 2, v1alpha1.TransitionDelete, false, "Initiator"}},
-		"a call that may not start is refused":        {w: workspace(holding(1, v1alpha1.Wish{})), builds: builds{build(1, stopB, ok), build(2, startB, "", byPerson)}, fit: errRefused, want: want{Refuse, 2, startB, false, "Initiator"}},
-		"a call that stops is never refused for that": {w: workspace(holding(1, v1alpha1.Wish{})), builds: builds{build(1, startB, ok), build(2, stopB, "", byPerson)}, fit: errRefused, want: want{Accept, 2, stopB, false, "Initiator"}},
-		"the lower of two calls goes first":           {w: workspace(holding(1, v1alpha1.Wish{})), builds: builds{build(3, startB, "", byPerson), build(2, stopB, "", byPerson), build(1, startB, ok)}, want: want{Accept, 2, stopB, false, "Initiator"}},
-		"a dead build is never accepted":              {w: workspace(holding(3, v1alpha1.Wish{})), builds: builds{build(2, stopB, "", byPerson), build(3, startB, ok)}, want: want{Action: Hold}},
-		"one of the number, not of the uid, is dead":  {w: workspace(holding(3, v1alpha1.Wish{})), builds: builds{build(3, stopB, "", byPerson, func(b *v1alpha1.WorkspaceBuild) { b.UID = "other" })}, pod: true, want: want{Action: Hold}},
-		"a number seen is never used again":           {w: workspace(holding(1, v1alpha1.Wish{}), wishing("Stopped", nil)), builds: builds{build(1, startB, ok), build(7, startB, bad, byPerson)}, want: want{Make, 8, stopB, false, "Initiator"}},
+		"a call is accepted when nothing is at work":    {w: workspace(holding(1, v1alpha1.Wish{})), builds: builds{build(1, startB, ok), build(2, stopB, "", byPerson)}, want: want{Accept, 2, stopB, false, "Initiator"}},
+		"a call is refused while one is at work":        {w: workspace(holding(1, v1alpha1.Wish{})), builds: builds{build(1, startB, ""), build(2, stopB, "", byPerson)}, want: want{Refuse, 2, stopB, false, "Initiator"}},
+		"a call that was canceled before it is refused": {w: workspace(holding(1, v1alpha1.Wish{})), builds: builds{build(1, stopB, ok), build(2, startB, "", byPerson, canceled)}, want: want{Refuse, 2, startB, false, "Initiator"}},
+		"a deletion waits for nothing":                  {w: workspace(holding(1, v1alpha1.Wish{})), builds: builds{build(1, startB, ""), build(2, v1alpha1.TransitionDelete, "", byPerson)}, want: want{Accept, 2, v1alpha1.TransitionDelete, false, "Initiator"}},
+		"a call that may not start is refused":          {w: workspace(holding(1, v1alpha1.Wish{})), builds: builds{build(1, stopB, ok), build(2, startB, "", byPerson)}, fit: errRefused, want: want{Refuse, 2, startB, false, "Initiator"}},
+		"a call that stops is never refused for that":   {w: workspace(holding(1, v1alpha1.Wish{})), builds: builds{build(1, startB, ok), build(2, stopB, "", byPerson)}, fit: errRefused, want: want{Accept, 2, stopB, false, "Initiator"}},
+		"the lower of two calls goes first":             {w: workspace(holding(1, v1alpha1.Wish{})), builds: builds{build(3, startB, "", byPerson), build(2, stopB, "", byPerson), build(1, startB, ok)}, want: want{Accept, 2, stopB, false, "Initiator"}},
+		"a dead build is never accepted":                {w: workspace(holding(3, v1alpha1.Wish{})), builds: builds{build(2, stopB, "", byPerson), build(3, startB, ok)}, want: want{Action: Hold}},
+		"one of the number, not of the uid, is dead":    {w: workspace(holding(3, v1alpha1.Wish{})), builds: builds{build(3, stopB, "", byPerson, func(b *v1alpha1.WorkspaceBuild) { b.UID = "other" })}, pod: true, want: want{Action: Hold}},
+		"a number seen is never used again":             {w: workspace(holding(1, v1alpha1.Wish{}), wishing("Stopped", nil)), builds: builds{build(1, startB, ok), build(7, startB, bad, byPerson)}, want: want{Make, 8, stopB, false, "Initiator"}},
 		"an accepted deletion removes": {
 			w:    workspace(func(w *v1alpha1.Workspace) { w.Status.Deletion = &v1alpha1.DeletionStatus{} }),
 			want: want{Action: Remove},

@@ -48,7 +48,6 @@ func (f *stated) lifecycle(l *v1alpha1.Lifecycle) {
 	}
 	during := func(d v1alpha1.Duration) bool { return d != "" && d != "0s" }
 	f.add(during(l.ActivityBump), "spec.lifecycle.activityBump")
-	f.add(l.UserCancel == v1alpha1.PermissionForbid, "spec.lifecycle.userCancel")
 }
 
 func (f *stated) rollout(r *v1alpha1.Rollout) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -105,10 +106,14 @@ func (j *Journal) note(verb string, o any) {
 	j.writes = append(j.writes, line)
 }
 
-// list answers a List that selects by indexes from all objects of the kind.
+// list answers a List that selects by indexes from all objects of the kind. What has no indexes of ours is selected by the
+// cluster itself.
 func list(ctx context.Context, c client.WithWatch, into client.ObjectList, opts ...client.ListOption) error {
 	o := (&client.ListOptions{}).ApplyOptions(opts)
 	wanted := map[string]string{}
+	if _, foreign := into.(*corev1.EventList); foreign {
+		return c.List(ctx, into, opts...)
+	}
 	if o.FieldSelector != nil {
 		for _, r := range o.FieldSelector.Requirements() {
 			wanted[r.Field] = r.Value

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package apiserver_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/coder/websocket"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/internal/ids"
+	"github.com/berth-dev/berth/internal/joblog"
+	"github.com/berth-dev/berth/internal/testing/given"
+)
+
+// working is a workspace of the member's whose first build is at work and has said one line.
+func (w *world) working(ctx context.Context) (ws *v1alpha1.Workspace, logs string) {
+	GinkgoHelper()
+	ws = given.Workspace(w.organization.Name, unique("dev"), w.member.Name, w.template.Name)
+	Expect(env.Client.Create(ctx, ws)).To(Succeed())
+	b := given.Build(ws, 1, v1alpha1.TransitionStart)
+	Expect(env.Client.Create(ctx, b)).To(Succeed())
+	before := b.DeepCopy()
+	b.Status.Job = &v1alpha1.Job{Phase: v1alpha1.JobRunning}
+	b.Status.Log = joblog.Append(nil, joblog.Entryf(time.Now(), "Preparing", "begin", "begun"))
+	Expect(env.Client.Status().Patch(ctx, b, client.MergeFrom(before))).To(Succeed())
+	logs = "/api/v2/workspacebuilds/" + ids.Build(ids.Of(ws), 1).String() + "/logs"
+	Eventually(func() string { return string(ask(ctx, w.member.session, "GET", logs, nil).Body) }).WithTimeout(10 * time.Second).Should(ContainSubstring("begun"))
+	return ws, logs
+}
+
+// follow opens a followed log with a door's credentials.
+func follow(ctx context.Context, d door, logs string) (*websocket.Conn, int) {
+	GinkgoHelper()
+	conn, response, err := websocket.Dial(ctx, strings.Replace(d.base, "http", "ws", 1)+logs+"?follow", &websocket.DialOptions{HTTPHeader: d.header})
+	if response == nil {
+		Expect(err).NotTo(HaveOccurred())
+	}
+	if conn != nil {
+		DeferCleanup(func() { _ = conn.CloseNow() }) // it may be closed already
+	}
+	return conn, response.StatusCode
+}
+
+var _ = Describe("A stream", func() {
+	It("V 17: ends within seconds when its caller is suspended, signs out, or leaves the organization", func(ctx SpecContext) {
+		for name, end := range map[string]func(w *world){
+			"suspended": func(w *world) {
+				Expect(env.Client.Patch(ctx, w.member.User, client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"suspended":true}}`)))).To(Succeed())
+			},
+			"signed out": func(w *world) {
+				Expect(ask(ctx, w.member.session, "POST", "/api/v2/users/logout", nil).Status).To(Equal(http.StatusOK))
+			},
+			"gone from the organization": func(w *world) {
+				Expect(env.Client.Patch(ctx, w.member.User, client.RawPatch("application/merge-patch+json",
+					[]byte(`{"spec":{"memberships":[{"organization":"`+w.stranger.Spec.Memberships[0].Organization+`"}]}}`)))).To(Succeed())
+			},
+		} {
+			w := newWorld(ctx)
+			_, logs := w.working(ctx)
+			conn, status := follow(ctx, w.member.session, logs)
+			Expect(status).To(Equal(http.StatusSwitchingProtocols), name)
+			_, text, err := conn.Read(ctx)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(string(text)).To(ContainSubstring("begun"))
+			end(w)
+			limit, cancel := context.WithTimeout(ctx, 10*time.Second)
+			_, _, err = conn.Read(limit)
+			cancel()
+			Expect(websocket.CloseStatus(err)).To(Equal(websocket.StatusPolicyViolation), "%s: %v", name, err)
+		}
+	})
+
+	It("V 28, V 29: is refused before the switch to whoever has no right to it, and to other sites' pages", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		_, logs := w.working(ctx)
+		for name, c := range map[string]struct {
+			door door
+			want int
+		}{
+			"nobody":          {session(""), http.StatusUnauthorized},
+			"a made-up token": {session("0123456789-0123456789012345678901"), http.StatusUnauthorized},
+			"a peer":          {w.peer.session, http.StatusNotFound},
+			"a stranger":      {w.stranger.session, http.StatusNotFound},
+			"an auditor":      {w.auditor.session, http.StatusSwitchingProtocols},
+			"the site's page": {asPage(w, "http://berth.test"), http.StatusSwitchingProtocols},
+			"no page":         {asPage(w, ""), http.StatusSwitchingProtocols},
+			"null":            {asPage(w, "null"), http.StatusForbidden},
+			"another port":    {asPage(w, "http://berth.test:8080"), http.StatusForbidden},
+			"another scheme":  {asPage(w, "https://berth.test"), http.StatusForbidden},
+			"a sibling":       {asPage(w, "http://app.berth.test"), http.StatusForbidden},
+			"a look-alike":    {asPage(w, "http://evilberth.test"), http.StatusForbidden},
+			"another site":    {asPage(w, "http://evil.example"), http.StatusForbidden},
+		} {
+			_, status := follow(ctx, c.door, logs)
+			Expect(status).To(Equal(c.want), name)
+		}
+	})
+
+	It("ends when the server stops", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		_, logs := w.working(ctx)
+		other := start()
+		d := w.member.session
+		d.base = sessionAt(other, "").base
+		conn, status := follow(ctx, d, logs)
+		Expect(status).To(Equal(http.StatusSwitchingProtocols))
+		_, _, err := conn.Read(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		other.stop()
+		_, _, err = conn.Read(ctx)
+		Expect(websocket.CloseStatus(err)).To(Equal(websocket.StatusGoingAway))
+	})
+})
+
+// asPage is the member's session in a cookie, as a browser sends it along from a page of the origin.
+func asPage(w *world, origin string) door {
+	d := session("").with("Cookie", "coder_session_token="+w.member.session.header.Get("Coder-Session-Token"))
+	if origin != "" {
+		d = d.with("Origin", origin)
+	}
+	return d
+}
