@@ -78,6 +78,7 @@ var (
 		reflect.TypeFor[codersdk.UpdateWorkspaceDormancy](),
 		reflect.TypeFor[codersdk.PutExtendWorkspaceRequest](),
 		reflect.TypeFor[codersdk.ResolveAutostartResponse](),
+		reflect.TypeFor[codersdk.ProvisionerJobLog](),
 		reflect.TypeFor[codersdk.UpdateWorkspaceTTLRequest](),
 		reflect.TypeFor[codersdk.VariableValue](),
 		reflect.TypeFor[codersdk.WorkspaceBuildParameter](),
