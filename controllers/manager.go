@@ -39,6 +39,9 @@ type Options struct {
 	Namespace string
 	// ServiceAccount is the manager's own, in that namespace. It is what organizations' namespaces let look at Secrets.
 	ServiceAccount string
+	// APIServerAccount is the API server's service account in that namespace. It is what organizations' namespaces let
+	// store the values of variables; empty lets nobody.
+	APIServerAccount string
 	// AgentImage is the image that brings the agent into workspaces.
 	AgentImage string
 	// Worker is the name of this replica; absent means the host's name, which is the pod's.

@@ -30,6 +30,7 @@ func run() error {
 	level := &slog.LevelVar{}
 	flag.StringVar(&o.Namespace, "namespace", "berth-system", "Berth's own `namespace`")
 	flag.StringVar(&o.ServiceAccount, "service-account", "berth-manager", "the manager's own `ServiceAccount`")
+	flag.StringVar(&o.APIServerAccount, "apiserver-service-account", "berth-apiserver", "the API server's `ServiceAccount`")
 	flag.StringVar(&o.AgentImage, "agent-image", "", "the `image` that brings the agent into workspaces")
 	flag.BoolVar(&o.LeaderElect, "leader-elect", false, "have one of several replicas act")
 	flag.StringVar(&o.MetricsAddress, "metrics-bind-address", ":8090", "where metrics are served; 0 serves none")

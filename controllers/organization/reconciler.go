@@ -52,6 +52,8 @@ type Reconciler struct {
 	Own string
 	// Manager is the manager's own ServiceAccount there.
 	Manager string
+	// APIServer is the API server's service account in Berth's own namespace; empty where there is none.
+	APIServer string
 	// Events is where people are told.
 	Events events.EventRecorder
 	// Clock tells the time of conditions.
@@ -94,7 +96,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, err
 	}
 	before := s.org.DeepCopy()
-	outcome := phase.Run(ctx, s, r.identity, r.observe, r.withdraw, r.decide, r.apply, r.soleDefault)
+	outcome := phase.Run(ctx, s, r.identity, r.observe, r.withdraw, r.withdrawVariables, r.decide, r.apply, r.bindVariables, r.soleDefault)
 	conclude(s, outcome)
 	if _, err := phase.ApplyStatus(ctx, r.Client, before, &s.org); err != nil {
 		return ctrl.Result{}, errors.Join(outcome, err)
