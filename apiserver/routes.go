@@ -19,6 +19,7 @@ import (
 	"github.com/berth-dev/berth/apiserver/versions"
 	"github.com/berth-dev/berth/apiserver/workspaces"
 	"github.com/berth-dev/berth/internal/credentials"
+	"github.com/berth-dev/berth/internal/examples"
 	kept "github.com/berth-dev/berth/internal/files"
 )
 
@@ -49,8 +50,8 @@ func Routes(d Deps) []httpapi.Route {
 		(&login.Handlers{Store: d.Store, Credentials: d.Credentials, Limiter: d.Limiter, Noter: d.Noter, Secure: d.Secure}).Routes(),
 		(&users.Handlers{Store: d.Store, Credentials: d.Credentials, Now: d.Now}).Routes(),
 		(&organizations.Handlers{Store: d.Store}).Routes(),
-		(&templates.Handlers{Store: d.Store}).Routes(),
-		(&versions.Handlers{Store: d.Store, Files: d.Files, AccessURL: d.AccessURL, Now: d.Now}).Routes(),
+		(&templates.Handlers{Store: d.Store, Now: d.Now}).Routes(),
+		(&versions.Handlers{Store: d.Store, Files: d.Files, Example: examples.Archive, AccessURL: d.AccessURL, Now: d.Now}).Routes(),
 		(&files.Handlers{Store: d.Store, Files: d.Files}).Routes(),
 		(&workspaces.Handlers{Store: d.Store, Now: d.Now}).Routes(),
 		(&builds.Handlers{Store: d.Store, Now: d.Now}).Routes(),

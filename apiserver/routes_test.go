@@ -67,6 +67,16 @@ func shared(status int) wants {
 	return wants{owner: status, member: status, peer: status, stranger: 404, nobody: 401}
 }
 
+// managed is for what members see and administrators change.
+func managed(status int) wants {
+	return wants{owner: status, member: 403, peer: 403, stranger: 404, nobody: 401}
+}
+
+// hidden is for what only administrators know of.
+func hidden(status int) wants {
+	return wants{owner: status, member: 404, peer: 404, stranger: 404, nobody: 401}
+}
+
 // row is how one route is asked.
 type row struct {
 	wants
@@ -90,18 +100,38 @@ var rows = map[string]row{
 	"GET /api/v2/organizations/{organization}": {wants: shared(200), path: ofOrganization("")},
 	"GET /api/v2/users/{user}/organizations":   {wants: mine(200), path: ofMember("/organizations")},
 
-	"GET /api/v2/organizations/{organization}/templates":                {wants: shared(200), path: ofOrganization("/templates")},
+	"GET /api/v2/organizations/{organization}/templates": {wants: shared(200), path: ofOrganization("/templates")},
+	"POST /api/v2/organizations/{organization}/templates": {wants: hidden(201), path: ofOrganization("/templates"), body: func(w *world) any {
+		return codersdk.CreateTemplateRequest{Name: unique("made"), VersionID: ids.Of(w.unbound(context.Background()))}
+	}},
+	"GET /api/v2/organizations/{organization}/templates/examples":       {wants: shared(200), path: ofOrganization("/templates/examples")},
 	"GET /api/v2/organizations/{organization}/templates/{templatename}": {wants: shared(200), path: ofOrganization("/templates/go-dev")},
-	"GET /api/v2/templates/{template}":                                  {wants: shared(200), path: ofTemplate("")},
-	"GET /api/v2/templates/{template}/versions":                         {wants: shared(200), path: ofTemplate("/versions")},
-	"GET /api/v2/templateversions/{templateversion}":                    {wants: shared(200), path: ofVersion("")},
-	"GET /api/v2/templateversions/{templateversion}/rich-parameters":    {wants: shared(200), path: ofVersion("/rich-parameters")},
-	"GET /api/v2/templateversions/{templateversion}/logs":               {wants: shared(200), path: ofVersion("/logs")},
-	"GET /api/v2/templateversions/{templateversion}/resources":          {wants: shared(200), path: ofVersion("/resources")},
-	"GET /api/v2/templateversions/{templateversion}/variables":          {wants: shared(200), path: ofVersion("/variables")},
-	"GET /api/v2/templateversions/{templateversion}/external-auth":      {wants: shared(200), path: ofVersion("/external-auth")},
-	"GET /api/v2/templateversions/{templateversion}/parameters":         {wants: shared(200), path: ofVersion("/parameters")},
-	"GET /api/v2/templateversions/{templateversion}/schema":             {wants: shared(200), path: ofVersion("/schema")},
+	"GET /api/v2/organizations/{organization}/templates/{templatename}/versions/{templateversionname}": {
+		wants: shared(200), path: ofOrganization("/templates/go-dev/versions/go-dev-1")},
+	"GET /api/v2/organizations/{organization}/templates/{templatename}/versions/{templateversionname}/previous": {
+		wants: shared(200), path: ofOrganization("/templates/go-dev/versions/go-dev-1/previous")},
+	"GET /api/v2/templates/{template}": {wants: shared(200), path: ofTemplate("")},
+	"PATCH /api/v2/templates/{template}": {wants: managed(200), path: ofSpare, body: func(*world) any {
+		return json.RawMessage(`{"description": "Another one"}`)
+	}},
+	"DELETE /api/v2/templates/{template}":       {wants: managed(200), path: ofSpare},
+	"GET /api/v2/templates/{template}/versions": {wants: shared(200), path: ofTemplate("/versions")},
+	"PATCH /api/v2/templates/{template}/versions": {wants: managed(200), path: ofTemplate("/versions"), body: func(w *world) any {
+		return codersdk.UpdateActiveTemplateVersion{ID: ids.Of(w.version)}
+	}},
+	"POST /api/v2/templates/{template}/versions/archive":              {wants: managed(200), path: ofTemplate("/versions/archive"), body: always(json.RawMessage(`{"all":false}`))},
+	"GET /api/v2/templates/{template}/versions/{templateversionname}": {wants: shared(200), path: ofTemplate("/versions/go-dev-1")},
+	"GET /api/v2/templateversions/{templateversion}":                  {wants: shared(200), path: ofVersion("")},
+	"PATCH /api/v2/templateversions/{templateversion}":                {wants: managed(200), path: ofEarlier(""), body: always(json.RawMessage(`{"message":"Said later"}`))},
+	"POST /api/v2/templateversions/{templateversion}/archive":         {wants: managed(200), path: ofEarlier("/archive")},
+	"POST /api/v2/templateversions/{templateversion}/unarchive":       {wants: managed(200), path: ofEarlier("/unarchive")},
+	"GET /api/v2/templateversions/{templateversion}/rich-parameters":  {wants: shared(200), path: ofVersion("/rich-parameters")},
+	"GET /api/v2/templateversions/{templateversion}/logs":             {wants: shared(200), path: ofVersion("/logs")},
+	"GET /api/v2/templateversions/{templateversion}/resources":        {wants: shared(200), path: ofVersion("/resources")},
+	"GET /api/v2/templateversions/{templateversion}/variables":        {wants: shared(200), path: ofVersion("/variables")},
+	"GET /api/v2/templateversions/{templateversion}/external-auth":    {wants: shared(200), path: ofVersion("/external-auth")},
+	"GET /api/v2/templateversions/{templateversion}/parameters":       {wants: shared(200), path: ofVersion("/parameters")},
+	"GET /api/v2/templateversions/{templateversion}/schema":           {wants: shared(200), path: ofVersion("/schema")},
 	// its check has ended, which whoever may change it is told
 	"PATCH /api/v2/templateversions/{templateversion}/cancel": {wants: wants{400, 403, 403, 404, 401}, path: ofVersion("/cancel")},
 	// who may use the template may try it, and sees what the own trials came to
@@ -159,6 +189,17 @@ func ofOrganization(rest string) func(*world, *v1alpha1.Workspace) string {
 func ofTemplate(rest string) func(*world, *v1alpha1.Workspace) string {
 	return func(w *world, _ *v1alpha1.Workspace) string {
 		return "/api/v2/templates/" + ids.Of(w.template).String() + rest
+	}
+}
+
+// ofSpare is a new template for each request.
+func ofSpare(w *world, _ *v1alpha1.Workspace) string {
+	return "/api/v2/templates/" + w.spare(context.Background())
+}
+
+func ofEarlier(rest string) func(*world, *v1alpha1.Workspace) string {
+	return func(w *world, _ *v1alpha1.Workspace) string {
+		return "/api/v2/templateversions/" + ids.Of(w.earlier).String() + rest
 	}
 }
 

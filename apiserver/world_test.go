@@ -28,6 +28,8 @@ type world struct {
 	version      *v1alpha1.TemplateVersion
 	// dryRun is one of the member's, and has ended well.
 	dryRun *v1alpha1.DryRun
+	// earlier is a version of the template that was made before.
+	earlier *v1alpha1.TemplateVersion
 	// owner administers everything, member has workspaces, peer is a member as well, stranger is one of another
 	// organization, auditor may read everything.
 	owner, member, peer, stranger, auditor *person
@@ -97,12 +99,10 @@ func newWorld(ctx context.Context) *world {
 		t.Spec.Access = []v1alpha1.AccessEntry{{Kind: v1alpha1.AccessKindEveryone, Role: v1alpha1.AccessRoleUse}}
 	})
 	Expect(env.Client.Create(ctx, w.template)).To(Succeed())
-	w.version = given.TemplateVersion(w.organization.Name, "go-dev-1", "go-dev")
-	Expect(env.Client.Create(ctx, w.version)).To(Succeed())
-	now := metav1.Now()
-	w.version.Status.Job = &v1alpha1.Job{Phase: v1alpha1.JobSucceeded, StartedAt: &now, CompletedAt: &now}
-	w.version.Status.Conditions, w.version.Status.ObservedGeneration = settled(), w.version.Generation
-	Expect(env.Client.Status().Update(ctx, w.version)).To(Succeed())
+	w.earlier = w.checked(ctx, given.TemplateVersion(w.organization.Name, "go-dev-0", "go-dev", func(v *v1alpha1.TemplateVersion) {
+		v.Annotations = map[string]string{v1alpha1.AnnotationCreatedAt: "2026-01-01T00:00:00Z"}
+	}))
+	w.version = w.checked(ctx, given.TemplateVersion(w.organization.Name, "go-dev-1", "go-dev"))
 	w.template.Status.ActiveVersion = &v1alpha1.UIDReference{Name: v1alpha1.ObjectName(w.version.Name), UID: w.version.UID}
 	w.template.Status.Conditions, w.template.Status.ObservedGeneration = settled(), w.template.Generation
 	Expect(env.Client.Status().Update(ctx, w.template)).To(Succeed())
@@ -117,6 +117,42 @@ func newWorld(ctx context.Context) *world {
 	w.dryRun.Status.Job = w.version.Status.Job
 	Expect(env.Client.Status().Update(ctx, w.dryRun)).To(Succeed())
 	return w
+}
+
+// checked stores a version that the manager has found right.
+func (w *world) checked(ctx context.Context, v *v1alpha1.TemplateVersion) *v1alpha1.TemplateVersion {
+	GinkgoHelper()
+	Expect(env.Client.Create(ctx, v)).To(Succeed())
+	now := metav1.Now()
+	v.Status.Job = &v1alpha1.Job{Phase: v1alpha1.JobSucceeded, StartedAt: &now, CompletedAt: &now}
+	v.Status.Conditions, v.Status.ObservedGeneration = settled(), v.Generation
+	Expect(env.Client.Status().Update(ctx, v)).To(Succeed())
+	return v
+}
+
+// unbound is a new version that no template has. It is waited for until the server knows it.
+func (w *world) unbound(ctx context.Context) *v1alpha1.TemplateVersion {
+	GinkgoHelper()
+	v := w.checked(ctx, given.TemplateVersion(w.organization.Name, unique("loose-"), "", func(v *v1alpha1.TemplateVersion) { v.Spec.TemplateRef = nil }))
+	Eventually(func(g Gomega) {
+		a := ask(ctx, w.owner.session, "GET", "/api/v2/templateversions/"+ids.Of(v).String(), nil)
+		g.Expect(string(a.Body)).To(ContainSubstring(`"status":"succeeded"`))
+	}).Should(Succeed())
+	return v
+}
+
+// spare is the id of a new template that all members may use. It is waited for until the server shows it.
+func (w *world) spare(ctx context.Context) string {
+	GinkgoHelper()
+	t := given.Template(w.organization.Name, unique("spare-"), func(t *v1alpha1.Template) { t.Spec.Access = w.template.Spec.Access })
+	Expect(env.Client.Create(ctx, t)).To(Succeed())
+	v := w.checked(ctx, given.TemplateVersion(w.organization.Name, t.Name+"-1", t.Name))
+	t.Status.ActiveVersion = &v1alpha1.UIDReference{Name: v1alpha1.ObjectName(v.Name), UID: v.UID}
+	Expect(env.Client.Status().Update(ctx, t)).To(Succeed())
+	Eventually(func() int {
+		return ask(ctx, w.owner.session, "GET", "/api/v2/templates/"+ids.Of(t).String(), nil).Status
+	}).Should(Equal(http.StatusOK))
+	return ids.Of(t).String()
 }
 
 // workspace is one of the member's, with a first build that has ended well. It is waited for until the server knows it.

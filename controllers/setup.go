@@ -9,6 +9,7 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/berth-dev/berth/controllers/activity"
 	"github.com/berth-dev/berth/controllers/apiservice"
 	"github.com/berth-dev/berth/controllers/dryrun"
 	"github.com/berth-dev/berth/controllers/files"
@@ -37,6 +38,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	names := &claims.Claims{Client: c, Live: live, Namespace: o.Namespace, Clock: now}
 
 	for kind, r := range map[string]interface{ Setup(ctrl.Manager) error }{
+		"activity":        &activity.Reconciler{Client: c, Namespace: o.Namespace, Clock: now},
 		"Organization":    &organization.Reconciler{Client: c, Live: live, Own: o.Namespace, Manager: o.ServiceAccount, APIServer: o.APIServerAccount, Events: told, Clock: now},
 		"User":            &user.Reconciler{Client: c, Claims: names, Events: told, Clock: now},
 		"Group":           &group.Reconciler{Client: c, Events: told, Clock: now},

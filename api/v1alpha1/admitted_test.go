@@ -134,6 +134,9 @@ var shapes = []string{
 	`{"kind":"Template","metadata":{"name":"tN"},"spec":{"lifecycle":{"autostopAfter":ODD,"startTimeout":"1m"},"content":{"image":"a"}}}`,
 	`{"kind":"Template","metadata":{"name":"tN"},"spec":{"lifecycle":{"autostopRequirement":{"daysOfWeek":["Monday"],"weeks":ODD}}}}`,
 	`{"kind":"Template","metadata":{"name":"tN"},"spec":{"rollout":{"strategy":"Progressive","minBuilds":ODD}}}`,
+	`{"kind":"Template","metadata":{"name":"tN"},"spec":{"rollout":{"strategy":"Progressive","deadline":ODD}}}`,
+	`{"kind":"Template","metadata":{"name":"tN"},"spec":{"hold":{"version":"v","until":ODD}}}`,
+	`{"kind":"Template","metadata":{"name":"tN"},"spec":{"limits":{"running":1,"perUser":{"kept":ODD}}}}`,
 	`{"kind":"Template","metadata":{"name":"tN"},"spec":{"rollout":{"strategy":"Progressive","steps":[{"percent":ODD,"for":"1h"}]}}}`,
 	`{"kind":"Template","metadata":{"name":"tN"},"spec":{"rollout":{"strategy":"Progressive","steps":[{"group":"a","for":ODD}]}}}`,
 	`{"kind":"Template","metadata":{"name":"tN"},"spec":{"content":{"image":"a","dailyCost":ODD,"resources":{"requests":{"cpu":ODD}}}}}`,
@@ -156,6 +159,7 @@ var shapes = []string{
 	`{"kind":"User","metadata":{"name":"uN"},"spec":{"email":"a@b","suspended":ODD,"quietHours":{"schedule":"0 0 * * *","timeZone":ODD}}}`,
 	`{"kind":"Group","metadata":{"name":"gN"},"spec":{"quota":{"dailyCost":ODD}}}`,
 	`{"kind":"Group","metadata":{"name":"gN"},"spec":{"quota":{"running":ODD}}}`,
+	`{"kind":"Group","metadata":{"name":"gN"},"spec":{"quota":{"kept":1,"perMember":{"running":ODD}}}}`,
 	`{"kind":"Organization","metadata":{"name":"oN"},"spec":{"id":ODD}}`,
 	`{"kind":"Organization","metadata":{"name":"oN"},"spec":{"default":ODD}}`,
 	`{"kind":"Organization","metadata":{"name":"oN"},"spec":{"everyone":ODD,"podSecurity":"baseline"}}`,
@@ -255,7 +259,10 @@ metadata: {name: ada-api}
 spec: {name: api, owner: {user: ada}, autostop: {after: 8h}, templateRef: {name: go-dev}, parameters: {cpu: 4}, autostart: {schedule: "30 9 * * 1-5", timeZone: Europe/Zurich}}`,
 		"an organization": "kind: Organization\nmetadata: {name: platform}\nspec: {displayName: Platform, default: true, podSecurity: restricted}",
 		"a user":          "kind: User\nmetadata: {name: ada}\nspec: {email: ada@example.org, loginType: OIDC, subjects: [{kind: User, name: \"oidc:ada\"}]}",
-		"a group":         "kind: Group\nmetadata: {name: backend}\nspec: {members: [grace], subjects: [{kind: Group, name: \"oidc:backend\"}], quota: {dailyCost: 100, running: 40}}",
+		"a template that is held, with caps": "kind: Template\nmetadata: {name: torch}\nspec: {hold: {version: torch-51aa03, until: \"2026-11-26T14:00:00Z\", by: ada}, " +
+			"limits: {running: 8, perUser: {running: 1, kept: 2}}, content: {image: a}}",
+		"a group with caps": "kind: Group\nmetadata: {name: frontend}\nspec: {quota: {dailyCost: 100, running: 40, kept: 80, perMember: {running: 2, kept: 4}}}",
+		"a group":           "kind: Group\nmetadata: {name: backend}\nspec: {members: [grace], subjects: [{kind: Group, name: \"oidc:backend\"}], quota: {dailyCost: 100, running: 40}}",
 	} {
 		t.Run(name, func(t *testing.T) {
 			text, err := yaml.YAMLToJSON([]byte("apiVersion: berth.dev/v1alpha1\n" + manifest))

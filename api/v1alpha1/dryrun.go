@@ -103,6 +103,9 @@ type DryRunList struct {
 	Items           []DryRun `json:"items"`
 }
 
+// WireName is the name of the object: a dry run has no other.
+func (d *DryRun) WireName() string { return d.Name }
+
 // WireID implements Object. A dry run lives for an hour, so that its uid is id enough.
 func (d *DryRun) WireID() ID { return "" }
 

@@ -57,6 +57,17 @@ type GroupStatus struct {
 	// +optional
 	Members int64 `json:"members,omitempty"`
 
+	// Cost is what the workspaces of the members cost in credits a day, of what they may cost together: the sum of the
+	// members' budgets, which include what other groups add. Only a group with a quota has it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=48
+	Cost string `json:"cost,omitempty"`
+
+	// Running is how many workspaces of the members run, of how many may: "12/40". Only a group with a quota has it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=48
+	Running string `json:"running,omitempty"`
+
 	// Conditions are Ready, Reconciling and Stalled.
 	// +optional
 	// +listType=map
@@ -72,8 +83,8 @@ type GroupStatus struct {
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Namespaced,shortName=bgrp,categories=berth
 // +kubebuilder:printcolumn:name=MEMBERS,type=integer,JSONPath=`.status.members`
-// +kubebuilder:printcolumn:name=COST/DAY,type=integer,JSONPath=`.spec.quota.dailyCost`
-// +kubebuilder:printcolumn:name=RUNNING,type=integer,JSONPath=`.spec.quota.running`
+// +kubebuilder:printcolumn:name=COST/DAY,type=string,JSONPath=`.status.cost`
+// +kubebuilder:printcolumn:name=RUNNING,type=string,JSONPath=`.status.running`
 // +kubebuilder:printcolumn:name=READY,type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name=AGE,type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name=MESSAGE,type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1

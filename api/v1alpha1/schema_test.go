@@ -107,7 +107,7 @@ func TestNamesAndColumns(t *testing.T) {
 	want := map[string]shown{
 		"Organization":    {"borg", "DISPLAY NAME,DEFAULT,READY,REASON,AGE", nil},
 		"Template":        {"btpl", "VERSION,READY,ROLLOUT,WORKSPACES,AGE", nil},
-		"TemplateVersion": {"btv", "TEMPLATE,ACTIVE,READY,BUILDS,AGE", []string{".spec.templateRef.name"}},
+		"TemplateVersion": {"btv", "TEMPLATE,ACTIVE,READY,BUILDS,REVISION,AGE", []string{".spec.templateRef.name"}},
 		"DryRun":          {"bdr", "VERSION,OWNER,STATE,AGE", nil},
 		"Workspace":       {"bws", "OWNER,TEMPLATE,STATE,READY,REASON,AGE", []string{".spec.owner.user", ".spec.templateRef.name", ".status.phase"}},
 		"WorkspaceBuild":  {"bwb", "WORKSPACE,NUMBER,TRANSITION,REASON,BY,STATE,TOOK,AGE", []string{".spec.workspaceRef.name", ".spec.transition"}},

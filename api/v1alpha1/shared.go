@@ -77,19 +77,46 @@ type Subject struct {
 	Namespace string `json:"namespace,omitempty"`
 }
 
-// Quota caps what workspaces may take together.
+// Quota is what a group gives each member, and what caps its members. A member's budget is the sum of the dailyCost of
+// all the member's groups and of Everyone; caps do not add up, each of them holds.
 type Quota struct {
-	// DailyCost is how many credits a day the workspaces may cost together; absent grants none.
+	// DailyCost is how many credits a day it adds to what each member's workspaces may cost together; absent adds none.
+	// Who has no group that states one has no limit.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000000000
 	DailyCost *int64 `json:"dailyCost,omitempty"`
 
-	// Running is how many workspaces may run at once; absent sets no cap.
+	// Running is how many workspaces of all the members together may run at once; absent sets no cap.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000000
 	Running *int64 `json:"running,omitempty"`
+
+	// Kept is how many workspaces of all the members together may run or have volumes; absent sets no cap.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000
+	Kept *int64 `json:"kept,omitempty"`
+
+	// PerMember caps the workspaces of each member alone.
+	// +optional
+	PerMember *Caps `json:"perMember,omitempty"`
+}
+
+// Caps are how many workspaces there may be at once.
+type Caps struct {
+	// Running is how many may run; absent sets no cap.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000
+	Running *int64 `json:"running,omitempty"`
+
+	// Kept is how many may run or have volumes; absent sets no cap.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000
+	Kept *int64 `json:"kept,omitempty"`
 }
 
 const (
@@ -134,11 +161,17 @@ const (
 	AnnotationOrphan = "berth.dev/orphaned"
 	// AnnotationUndelete on a kept claim holds, as JSON, what bringing its workspace back needs.
 	AnnotationUndelete = "berth.dev/undelete"
+	// AnnotationRevision on a Template is the revision of its source, such as a commit, that whoever applies it sets; the
+	// version that is stamped from it carries the same.
+	AnnotationRevision = "berth.dev/revision"
 	// AnnotationOutcome on a build is its result, written when it ends, so that a restore without status does not
 	// run it again: Succeeded, Failed or Canceled.
 	AnnotationOutcome = "berth.dev/outcome"
 	// AnnotationFirstBuild on a Workspace says that the API server makes build 1; the manager waits ten seconds for it.
 	AnnotationFirstBuild = "berth.dev/first-build"
+	// AnnotationUsedAt on a Template is the RFC 3339 time as whose use all its workspaces were counted at once, by whoever
+	// changed it; nobody used them then.
+	AnnotationUsedAt = "berth.dev/workspaces-used-at"
 	// AnnotationCreatedAt is the RFC 3339 time of an object's creation with nanoseconds; it outlives a restore.
 	AnnotationCreatedAt = "berth.dev/created-at"
 	// AnnotationCreatedBy is the metadata.name of the User who created the object through the API.

@@ -14,6 +14,15 @@ const (
 	ReasonVersionNotPromoted = "VersionNotPromoted"
 	// ReasonPinMissing: rollout.pin names no TemplateVersion of this template that could be promoted.
 	ReasonPinMissing = "PinMissing"
+	// ReasonRollingOut: the present content comes out step by step; the message says how far it is.
+	ReasonRollingOut = "RollingOut"
+	// ReasonRolloutFailed: the present content is good by itself, and its rollout was taken back as its starts failed or
+	// came too late; the message says which. Change the content, or set rollout.pin to the version to try it all the same.
+	ReasonRolloutFailed = "RolloutFailed"
+	// ReasonHeld: spec.hold keeps the template at a version; the message says until when.
+	ReasonHeld = "Held"
+	// ReasonHoldMissing: spec.hold names no TemplateVersion of this template that could be promoted.
+	ReasonHoldMissing = "HoldMissing"
 	// ReasonInUse: the template can't be deleted while workspaces use it; set spec.deprecated to stop new ones.
 	ReasonInUse = "InUse"
 )
@@ -84,17 +93,18 @@ type Rollout struct {
 	// +kubebuilder:validation:MaxItems=16
 	Steps []RolloutStep `json:"steps,omitempty"`
 
-	// MinBuilds is how many starts must have succeeded before a step is passed.
+	// MinBuilds is how many starts with the version must have succeeded since a step began before it is passed.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=10000
 	MinBuilds *int32 `json:"minBuilds,omitempty"`
 
-	// Deadline is how long a step may wait for its builds before the rollout returns to the last good version.
+	// Deadline is how long a step may wait for its builds, from its begin, before the rollout returns to the last good
+	// version. Absent waits for ever.
 	// +optional
 	Deadline Duration `json:"deadline,omitempty"`
 
-	// Paused holds the rollout where it is.
+	// Paused holds the rollout where it is: its time stands still, and no failed start takes it back.
 	// +optional
 	Paused bool `json:"paused,omitempty"`
 
@@ -107,11 +117,12 @@ type Rollout struct {
 //
 // +kubebuilder:validation:XValidation:rule="has(self.group) != has(self.percent)",message="give one of group and percent"
 type RolloutStep struct {
-	// Group is a Group of the organization whose members' workspaces get the version.
+	// Group is a Group of the organization whose members' workspaces get the version, in this step and all that follow.
 	// +optional
 	Group ObjectName `json:"group,omitempty"`
 
-	// Percent is the share of all workspaces that gets the version.
+	// Percent is the share of all workspaces that gets the version. Which ones they are follows from the version, the
+	// workspace's owner and its name, so it stays the same, and a larger share holds the smaller one.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=99
@@ -120,6 +131,75 @@ type RolloutStep struct {
 	// For is how long the step lasts at least.
 	// +optional
 	For Duration `json:"for,omitempty"`
+}
+
+// TemplateHold keeps a template at one version for a while, whatever its rollout says. No GitOps tool that does not declare
+// the field takes it back; it ends by itself.
+type TemplateHold struct {
+	// Version is the TemplateVersion, by metadata.name.
+	Version ObjectName `json:"version"`
+
+	// Until is when the hold ends, in RFC 3339.
+	// +kubebuilder:validation:MinLength=20
+	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$`
+	Until string `json:"until"`
+
+	// By is who asked for it, for those who find it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	By string `json:"by,omitempty"`
+}
+
+// TemplateLimits cap the workspaces of a template.
+type TemplateLimits struct {
+	Caps `json:",inline"`
+
+	// PerUser caps the workspaces of each owner alone.
+	// +optional
+	PerUser *Caps `json:"perUser,omitempty"`
+}
+
+// RolloutCandidate is the version that a Progressive rollout is bringing out.
+type RolloutCandidate struct {
+	UIDReference `json:",inline"`
+
+	// Step is which of rollout.steps it is in, counted from 0. The workspaces of that step and of those before it get the
+	// version at their next start; all others get the active one.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=16
+	Step int32 `json:"step"`
+
+	// Since is when the step began; the time of a pause is added to it.
+	Since metav1.Time `json:"since"`
+
+	// StartedAt is when the rollout began.
+	StartedAt metav1.Time `json:"startedAt"`
+
+	// Succeeded is how many starts with the version succeeded since the step began.
+	// +optional
+	Succeeded int64 `json:"succeeded,omitempty"`
+
+	// Failed is how many starts with the version failed since the rollout began.
+	// +optional
+	Failed int64 `json:"failed,omitempty"`
+
+	// PausedAt is when the rollout was paused; absent while it goes on.
+	// +optional
+	PausedAt *metav1.Time `json:"pausedAt,omitempty"`
+}
+
+// RejectedVersion is a version whose rollout was taken back.
+type RejectedVersion struct {
+	UIDReference `json:",inline"`
+
+	// At is when.
+	At metav1.Time `json:"at"`
+
+	// Why is what was wrong.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Why string `json:"why,omitempty"`
 }
 
 // TemplateSpec is the catalogue entry, the policy and the content of a template.
@@ -172,6 +252,14 @@ type TemplateSpec struct {
 	// +optional
 	Rollout *Rollout `json:"rollout,omitempty"`
 
+	// Hold keeps the template at a version until a time, whatever rollout says.
+	// +optional
+	Hold *TemplateHold `json:"hold,omitempty"`
+
+	// Limits cap how many workspaces of the template there may be at once.
+	// +optional
+	Limits *TemplateLimits `json:"limits,omitempty"`
+
 	// Content is what a workspace of the template consists of. Absent leaves the template with the versions that were
 	// uploaded for it.
 	// +optional
@@ -188,6 +276,18 @@ type TemplateStatus struct {
 	// +optional
 	ActiveVersion *UIDReference `json:"activeVersion,omitempty"`
 
+	// PreviousVersion is the last good version before the active one: what an undo goes back to.
+	// +optional
+	PreviousVersion *UIDReference `json:"previousVersion,omitempty"`
+
+	// Candidate is the version that a Progressive rollout is bringing out; absent while none is under way.
+	// +optional
+	Candidate *RolloutCandidate `json:"candidate,omitempty"`
+
+	// Rejected is the version of the present content, where its rollout was taken back; it is not tried again.
+	// +optional
+	Rejected *RejectedVersion `json:"rejected,omitempty"`
+
 	// LatestVersion is the version of the present content.
 	// +optional
 	LatestVersion *UIDReference `json:"latestVersion,omitempty"`
@@ -197,7 +297,7 @@ type TemplateStatus struct {
 	// +kubebuilder:validation:MaxLength=64
 	ActiveHash string `json:"activeHash,omitempty"`
 
-	// Rollout says in words where the rollout stands: "complete", "kept at go-dev-7c9f2a".
+	// Rollout says in words where the rollout stands: "complete", "25% until 14:00 UTC", "kept at 7c9f2a". Times are in UTC.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	Rollout string `json:"rollout,omitempty"`
@@ -214,6 +314,11 @@ type TemplateStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=32
 	Usage string `json:"usage,omitempty"`
+
+	// UsedBy names the first few of those workspaces by owner and name: "ada/api, bob/ml, 29 more".
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	UsedBy string `json:"usedBy,omitempty"`
 
 	// Conditions are Ready, Reconciling, Stalled and PolicyMet.
 	// +optional

@@ -167,6 +167,7 @@ type TemplateVersionStatus struct {
 // +kubebuilder:printcolumn:name=ACTIVE,type=boolean,JSONPath=`.status.active`
 // +kubebuilder:printcolumn:name=READY,type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name=BUILDS,type=string,JSONPath=`.status.builds`
+// +kubebuilder:printcolumn:name=REVISION,type=string,JSONPath=`.metadata.annotations.berth\.dev/revision`
 // +kubebuilder:printcolumn:name=AGE,type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name=MESSAGE,type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
 // +kubebuilder:selectablefield:JSONPath=`.spec.templateRef.name`

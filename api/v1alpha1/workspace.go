@@ -36,6 +36,8 @@ const (
 	ReasonOwnerSuspended = "OwnerSuspended"
 	// ReasonOwnerNamespace: the namespace takes the workspaces of another person only.
 	ReasonOwnerNamespace = "OwnerNamespace"
+	// ReasonQuotaExceeded: the start would exceed a budget or a cap; the message shows the sum and what would free enough.
+	ReasonQuotaExceeded = "QuotaExceeded"
 	// ReasonParameterRefused: a parameter is unknown, missing or out of bounds; the message names it.
 	ReasonParameterRefused = "ParameterRefused"
 	// ReasonScheduleInvalid: autostart, autostop or a time zone can't be read; the message names the field.

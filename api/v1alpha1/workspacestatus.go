@@ -35,6 +35,14 @@ type AcceptedBuild struct {
 	// Number is the build's number.
 	// +kubebuilder:validation:Minimum=0
 	Number int64 `json:"number"`
+
+	// Transition is the build's, as a quota counts it.
+	// +optional
+	Transition Transition `json:"transition,omitempty"`
+
+	// DailyCost is what the workspace costs in credits a day once the build has succeeded; recorded where a quota asked.
+	// +optional
+	DailyCost *int64 `json:"dailyCost,omitempty"`
 }
 
 // PodStatus is the workspace's own pod.

@@ -130,19 +130,12 @@ func referTo(v *v1alpha1.TemplateVersion) *v1alpha1.UIDReference {
 	return &v1alpha1.UIDReference{Name: v1alpha1.ObjectName(v.Name), UID: v.UID}
 }
 
-// chosen is the version that a start takes, and whether the request itself chose it: the request's; else, where the
-// workspace or its template asks for updates, the active one; else the last build's.
+// chosen is the version that a start takes, and whether the request itself chose it: the request's; else the one that the
+// workspace and the rollout have, as for a start by the manager.
 func (h *Handlers) chosen(ctx context.Context, p store.WorkspaceParts, in codersdk.CreateWorkspaceBuildRequest) (*v1alpha1.TemplateVersion, bool, error) {
 	if in.TemplateVersionID == uuid.Nil {
-		follows := p.Workspace.Spec.Updates != v1alpha1.UpdatesManual || p.Template.Spec.RequireActiveVersion
-		if pinned := p.Workspace.Spec.VersionRef; pinned != nil && !p.Template.Spec.RequireActiveVersion {
-			v, err := h.Store.VersionByObjectName(ctx, p.Template, string(pinned.Name))
-			return v, false, err
-		}
-		if follows || p.Version == nil {
-			return p.Active, false, nil
-		}
-		return p.Version, false, nil
+		v, err := h.Store.NextVersion(ctx, p)
+		return v, false, err
 	}
 	v, rights, err := h.Store.VersionByID(ctx, in.TemplateVersionID)
 	if err == nil && !authz.From(ctx).Can(authz.Read, rights) {

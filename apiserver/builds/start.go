@@ -11,7 +11,6 @@ import (
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/apiserver/store"
 	"github.com/berth-dev/berth/internal/authz"
-	"github.com/berth-dev/berth/internal/gitops"
 	"github.com/berth-dev/berth/internal/identity"
 	"github.com/berth-dev/berth/internal/ledger"
 	"github.com/berth-dev/berth/internal/parameters"
@@ -42,7 +41,7 @@ func (h *Handlers) start(ctx context.Context, p store.WorkspaceParts, in codersd
 		return nil, err
 	}
 	start := policy.Start{
-		Workspace: wished, Owner: p.Owner, Rights: rights, Template: p.Template, Version: version,
+		Workspace: wished, Owner: p.Owner, Rights: rights, Template: p.Template, Version: version, Due: p.Active.UID,
 		Given: merged.All(), Previous: lasting(last), At: func(name string) string { return name },
 	}
 	if byRequest {
@@ -59,12 +58,8 @@ func (h *Handlers) start(ctx context.Context, p store.WorkspaceParts, in codersd
 		return wished, err
 	}
 	return h.Store.ChangeWorkspace(ctx, p.Workspace, func(w *v1alpha1.Workspace) error {
-		before := w.DeepCopy()
 		keep(w, p, version, byRequest, given, given.Over(version.Spec.Content.Parameters, w.Spec.Parameters))
-		if same(before, w) {
-			return nil
-		}
-		return gitops.Editable(w, "Workspace "+w.WireName())
+		return nil
 	})
 }
 
@@ -78,13 +73,6 @@ func keep(w *v1alpha1.Workspace, p store.WorkspaceParts, v *v1alpha1.TemplateVer
 	if byRequest && w.Spec.VersionRef != nil {
 		w.Spec.VersionRef = &v1alpha1.NameReference{Name: v1alpha1.ObjectName(v.Name)}
 	}
-}
-
-// same tells whether a start changes nothing that stays.
-func same(a, b *v1alpha1.Workspace) bool {
-	value := func(x, y v1alpha1.Value) bool { return string(x.Raw) == string(y.Raw) }
-	return maps.EqualFunc(a.Spec.Parameters, b.Spec.Parameters, value) &&
-		(a.Spec.VersionRef == b.Spec.VersionRef || a.Spec.VersionRef != nil && b.Spec.VersionRef != nil && *a.Spec.VersionRef == *b.Spec.VersionRef)
 }
 
 // lasting are the values of a start that stay; nil where there was none.

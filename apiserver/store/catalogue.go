@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/berth-dev/berth/api/codersdk"
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/internal/authz"
 	"github.com/berth-dev/berth/internal/fault"
@@ -25,6 +26,10 @@ type TemplateParts struct {
 	Active *v1alpha1.TemplateVersion
 	// Creator is the User who made it through the API; nil when a manifest did, or the User is gone.
 	Creator *v1alpha1.User
+	// BuildTimes is how long its builds took, and ActiveUsers how many people used it lately; nil where nobody shows that, or
+	// it is not known.
+	BuildTimes  codersdk.TemplateBuildTimeStats
+	ActiveUsers *int
 }
 
 // VersionParts is a version of a template with what its answer joins.
@@ -56,12 +61,15 @@ func (s *Store) Templates(ctx context.Context, o *v1alpha1.Organization) ([]Temp
 	slices.SortFunc(all, byName)
 	found := make([]TemplateParts, 0, len(all))
 	for _, t := range all {
-		if Hidden(t) {
+		if Hidden(t) || going(t) {
 			continue
 		}
 		p, err := s.joinTemplate(ctx, t)
 		if fault.Is(err, fault.NotFound) {
 			continue
+		}
+		if err == nil {
+			p, err = s.WithFigures(ctx, p)
 		}
 		if err != nil {
 			return nil, err
@@ -74,13 +82,23 @@ func (s *Store) Templates(ctx context.Context, o *v1alpha1.Organization) ([]Temp
 // templateParts joins a template that was found, or passes its error on.
 func (s *Store) templateParts(t *v1alpha1.Template, err error) func(context.Context) (TemplateParts, authz.Object, error) {
 	return func(ctx context.Context) (TemplateParts, authz.Object, error) {
+		if err == nil && going(t) {
+			err = notFound()
+		}
 		if err != nil {
 			return TemplateParts{}, authz.Object{}, err
 		}
 		p, err := s.joinTemplate(ctx, t)
+		if err == nil {
+			p, err = s.WithFigures(ctx, p)
+		}
 		return p, authz.TemplateObject(t), err
 	}
 }
+
+// going tells whether a template was deleted and nothing keeps it: it is off the wire though its finalizer is still there.
+// One that workspaces use goes with the last of them, and is shown until then.
+func going(t *v1alpha1.Template) bool { return t.DeletionTimestamp != nil && t.Status.Workspaces == 0 }
 
 // joinTemplate gathers what a template's answer needs. It is NotFound while no version was ever good: such a template can
 // not be shown whole.
@@ -97,12 +115,29 @@ func (s *Store) joinTemplate(ctx context.Context, t *v1alpha1.Template) (Templat
 	return TemplateParts{Template: t, Organization: o, Active: active, Creator: creator}, err
 }
 
-// ActiveVersion is the version that new starts of a template take; NotFound when there is none.
+// ActiveVersion is the version that new starts of a template take; NotFound when there is none. What spec.rollout.pin
+// names is so from the moment it is written, if it is good, so that who promotes a version sees it promoted: the manager
+// comes to the same a moment later.
 func (s *Store) ActiveVersion(ctx context.Context, t *v1alpha1.Template) (*v1alpha1.TemplateVersion, error) {
+	if r := t.Spec.Rollout; r != nil && r.Pin != "" && t.Spec.Hold == nil {
+		v, err := s.VersionByObjectName(ctx, t, string(r.Pin))
+		if err == nil && ofTemplate(v, t) && !v.Spec.Archived && checked(v) {
+			return v, nil
+		}
+		if err != nil && !fault.Is(err, fault.NotFound) {
+			return nil, err
+		}
+	}
 	if t.Status.ActiveVersion == nil {
 		return nil, notFound()
 	}
 	return s.version(ctx, t.Namespace, *t.Status.ActiveVersion)
+}
+
+// checked tells whether the manager has found a version right. Its content never changes, so what else is said about it
+// meanwhile does not matter.
+func checked(v *v1alpha1.TemplateVersion) bool {
+	return v.Status.Job != nil && v.Status.Job.Phase == v1alpha1.JobSucceeded
 }
 
 // version is the very version that a reference means, and not a successor of its name.

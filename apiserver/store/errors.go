@@ -76,16 +76,44 @@ func invalid(status metav1.Status, cause error) error {
 	return f
 }
 
+// onWire gives a refusal's fields the names that a request calls them by.
+func onWire(err error) error {
+	if f, ok := fault.As(err); ok {
+		for i := range f.Fields {
+			f.Fields[i].Path = wireField(f.Fields[i].Path)
+		}
+	}
+	return err
+}
+
 // wireField is how a request calls a field of an object. A field that no request has keeps its path.
 func wireField(path string) string {
 	for prefix, name := range map[string]string{
-		"metadata.name":  "name",
-		"spec.name":      "name",
-		"spec.username":  "username",
-		"spec.email":     "email",
-		"spec.autostop":  "ttl_ms",
-		"spec.autostart": "schedule",
-		"spec.updates":   "automatic_updates",
+		"metadata.name":                      "name",
+		"spec.name":                          "name",
+		"spec.username":                      "username",
+		"spec.email":                         "email",
+		"spec.autostop":                      "ttl_ms",
+		"spec.autostart":                     "schedule",
+		"spec.updates":                       "automatic_updates",
+		"spec.message":                       "message",
+		"spec.displayName":                   "display_name",
+		"spec.description":                   "description",
+		"spec.icon":                          "icon",
+		"spec.requireActiveVersion":          "require_active_version",
+		"spec.deprecated":                    "deprecation_message",
+		"spec.deprecationMessage":            "deprecation_message",
+		"spec.rollout.pin":                   "id",
+		"spec.lifecycle.autostopAfter":       "default_ttl_ms",
+		"spec.lifecycle.autostopMax":         "max_ttl_ms",
+		"spec.lifecycle.failureStopAfter":    "failure_ttl_ms",
+		"spec.lifecycle.dormantAfter":        "time_til_dormant_ms",
+		"spec.lifecycle.deleteDormantAfter":  "time_til_dormant_autodelete_ms",
+		"spec.lifecycle.autostopRequirement": "autostop_requirement",
+		"spec.lifecycle.autostartDays":       "autostart_requirement",
+		"spec.lifecycle.userAutostart":       "allow_user_autostart",
+		"spec.lifecycle.userAutostop":        "allow_user_autostop",
+		"spec.lifecycle.userCancel":          "allow_user_cancel_workspace_jobs",
 	} {
 		if path == prefix || strings.HasPrefix(path, prefix+".") {
 			return name

@@ -7,6 +7,8 @@ import (
 	"context"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/internal/authz"
 	"github.com/berth-dev/berth/internal/fault"
@@ -22,6 +24,7 @@ type join struct {
 	owners        map[string]answer[*v1alpha1.User]
 	templates     map[string]answer[TemplateParts] // by namespace/name
 	versions      map[v1alpha1.UIDReference]answer[*v1alpha1.TemplateVersion]
+	groups        map[string]answer[map[types.NamespacedName]bool] // by owner
 }
 
 type answer[T any] struct {
@@ -36,6 +39,7 @@ func (s *Store) newJoin() *join {
 		owners:        map[string]answer[*v1alpha1.User]{},
 		templates:     map[string]answer[TemplateParts]{},
 		versions:      map[v1alpha1.UIDReference]answer[*v1alpha1.TemplateVersion]{},
+		groups:        map[string]answer[map[types.NamespacedName]bool]{},
 	}
 }
 
@@ -84,7 +88,10 @@ func (j *join) workspace(ctx context.Context, w *v1alpha1.Workspace) (WorkspaceP
 	if err != nil {
 		return WorkspaceParts{}, err
 	}
-	p := WorkspaceParts{Workspace: w, Owner: owner, Organization: o, Template: t.Template, Active: t.Active}
+	p := WorkspaceParts{Workspace: w, Owner: owner, Organization: o, Template: t.Template}
+	if p.Active, err = j.due(ctx, t, owner, w.WireName()); err != nil {
+		return WorkspaceParts{}, err
+	}
 	builds, err := j.builds(ctx, w)
 	if err != nil {
 		return WorkspaceParts{}, err

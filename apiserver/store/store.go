@@ -28,6 +28,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/internal/activity"
 	"github.com/berth-dev/berth/internal/credentials"
 	"github.com/berth-dev/berth/internal/index"
 )
@@ -54,6 +55,8 @@ type Store struct {
 	client client.Client // reads from the cache, and waits there for what it wrote
 	live   client.Client // goes past the cache: for what a write ran into, and for kinds that are not cached; never to answer a read
 
+	times     *buildTimes
+	records   *records
 	namespace string // Berth's own
 
 	hub *hub // tells streams of changes
@@ -76,6 +79,11 @@ func New(ctx context.Context, o Options) (*Store, error) {
 			Field:      fields.OneTermNotEqualSelector("type", "helm.sh/release.v1"), // each is up to a megabyte
 		},
 	}
+	records, err := labels.Parse(activity.Label)
+	if err != nil {
+		return nil, err
+	}
+	byObject[&corev1.ConfigMap{}] = cache.ByObject{Namespaces: map[string]cache.Config{o.Namespace: {LabelSelector: records}}}
 	for _, kind := range kinds() {
 		byObject[kind] = cache.ByObject{}
 	}
@@ -106,6 +114,14 @@ func New(ctx context.Context, o Options) (*Store, error) {
 			return nil, fmt.Errorf("changes of %T: %w", kind, err)
 		}
 	}
+	times := newBuildTimes()
+	builds, err := c.GetInformer(ctx, &v1alpha1.WorkspaceBuild{}, cache.BlockUntilSynced(false))
+	if err != nil {
+		return nil, fmt.Errorf("informer of builds: %w", err)
+	}
+	if err := times.follow(builds); err != nil {
+		return nil, fmt.Errorf("build times: %w", err)
+	}
 	writer, err := client.New(o.Config, client.Options{
 		Scheme:     types,
 		FieldOwner: Owner,
@@ -118,7 +134,7 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{cache: c, client: writer, live: live, namespace: o.Namespace, hub: changes}, nil
+	return &Store{cache: c, client: writer, live: live, times: times, records: newRecords(), namespace: o.Namespace, hub: changes}, nil
 }
 
 // kinds are the kinds of ours that are cached.

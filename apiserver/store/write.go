@@ -5,6 +5,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"reflect"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/internal/fault"
+	"github.com/berth-dev/berth/internal/gitops"
 	"github.com/berth-dev/berth/internal/ledger"
 )
 
@@ -30,15 +32,27 @@ func (s *Store) ChangeUser(ctx context.Context, u *v1alpha1.User, edit func(*v1a
 	return change(ctx, s, u, &v1alpha1.User{}, edit)
 }
 
-// editable is an object that can be copied as itself.
+// ChangeTemplate edits a Template that was read from the store. See change.
+func (s *Store) ChangeTemplate(ctx context.Context, t *v1alpha1.Template, edit func(*v1alpha1.Template) error) (*v1alpha1.Template, error) {
+	return change(ctx, s, t, &v1alpha1.Template{}, edit)
+}
+
+// ChangeVersion edits a TemplateVersion that was read from the store. See change.
+func (s *Store) ChangeVersion(ctx context.Context, v *v1alpha1.TemplateVersion, edit func(*v1alpha1.TemplateVersion) error) (*v1alpha1.TemplateVersion, error) {
+	return change(ctx, s, v, &v1alpha1.TemplateVersion{}, edit)
+}
+
+// editable is an object that can be copied as itself and that people know by a name.
 type editable[T any] interface {
 	v1alpha1.Object
 	DeepCopy() T
+	WireName() string
 }
 
 // change edits an object: edit gets a copy, and what it changed is sent as a merge patch that holds nothing else, bound
-// to the object's uid and resourceVersion. When somebody else was faster, the object is read again, live, and edit is
-// asked again, so it must follow from its argument alone. An edit that changes nothing writes nothing.
+// to the object's uid and resourceVersion. A field of the spec that a GitOps tool holds is refused by its name, whoever
+// edits it. When somebody else was faster, the object is read again, live, and edit is asked again, so it must follow from
+// its argument alone. An edit that changes nothing writes nothing.
 func change[T editable[T]](ctx context.Context, s *Store, object, fresh T, edit func(T) error) (T, error) {
 	var none T
 	key, uid := client.ObjectKeyFromObject(object), object.GetUID()
@@ -47,9 +61,16 @@ func change[T editable[T]](ctx context.Context, s *Store, object, fresh T, edit 
 		if err := edit(after); err != nil {
 			return none, err
 		}
-		patch, err := editOf(object, after)
-		if err != nil || patch == nil {
+		changes, err := changesOf(object, after)
+		if err != nil || len(changes) == 0 {
 			return after, err
+		}
+		if err := gitops.Refuse(object, kindOf(object)+" "+object.WireName(), changes); err != nil {
+			return none, onWire(err)
+		}
+		patch, err := bound(changes, object)
+		if err != nil {
+			return none, err
 		}
 		err = s.client.Patch(ctx, after, client.RawPatch(types.MergePatchType, patch))
 		if !apierrors.IsConflict(err) || try == tries {
@@ -68,28 +89,29 @@ func change[T editable[T]](ctx context.Context, s *Store, object, fresh T, edit 
 	}
 }
 
-// editOf is the merge patch from one state of an object to another; nil when there is no difference.
-func editOf(before, after v1alpha1.Object) ([]byte, error) {
+// kindOf is what an object is called in a sentence.
+func kindOf(o v1alpha1.Object) string { return reflect.TypeOf(o).Elem().Name() }
+
+// changesOf is the merge patch from one state of an object to another; empty when there is no difference.
+func changesOf(before, after v1alpha1.Object) (map[string]any, error) {
 	data, err := client.MergeFrom(before).Data(after)
 	if err != nil {
 		return nil, err
 	}
-	var patch map[string]any
-	if err := json.Unmarshal(data, &patch); err != nil {
-		return nil, err
-	}
-	if len(patch) == 0 {
-		return nil, nil
-	}
-	metadata, ok := patch["metadata"].(map[string]any)
+	var changes map[string]any
+	return changes, json.Unmarshal(data, &changes)
+}
+
+// bound is a merge patch that reaches the object as it was read, and no other: without the uid a patch of a name that was
+// deleted and made anew would reach the wrong object; without the version it would overwrite an edit that nobody has seen.
+func bound(changes map[string]any, before v1alpha1.Object) ([]byte, error) {
+	metadata, ok := changes["metadata"].(map[string]any)
 	if !ok {
 		metadata = map[string]any{}
 	}
-	// Without the uid a patch of a name that was deleted and made anew would reach the wrong object; without the version
-	// it would overwrite an edit that nobody has seen.
 	metadata["uid"], metadata["resourceVersion"] = before.GetUID(), before.GetResourceVersion()
-	patch["metadata"] = metadata
-	return json.Marshal(patch)
+	changes["metadata"] = metadata
+	return json.Marshal(changes)
 }
 
 // CreateWorkspace stores a new workspace. A name that is taken in the namespace is a Conflict.

@@ -26,17 +26,19 @@ func workspace(ctx context.Context) *v1alpha1.Workspace {
 	organization, err := env.Organization(ctx, "org-")
 	Expect(err).NotTo(HaveOccurred())
 	w := given.Workspace(organization, "dev", "ada", "go-dev", func(w *v1alpha1.Workspace) {
-		w.Spec.Autostop = &v1alpha1.Autostop{After: "8h"}
 		w.Spec.Parameters = map[string]v1alpha1.Value{"cpu": v1alpha1.ValueOf(4)}
 		w.Annotations = map[string]string{
 			"argocd.argoproj.io/tracking-id":   "apps:berth.dev/Workspace:platform/dev",
-			corev1.LastAppliedConfigAnnotation: `{"spec":{"autostop":{"after":"8h"}}}`,
+			corev1.LastAppliedConfigAnnotation: `{"spec":{"parameters":{"cpu":4}}}`,
 		}
 	})
 	Expect(env.Client.Create(ctx, w, client.FieldOwner("argocd-controller"))).To(Succeed())
+	w.Spec.Autostop = &v1alpha1.Autostop{After: "8h"}
+	Expect(env.Client.Update(ctx, w, client.FieldOwner("kubectl-edit"))).To(Succeed())
 	cached := &v1alpha1.Workspace{}
-	Eventually(func() error {
-		return objects.Client().Get(ctx, client.ObjectKeyFromObject(w), cached)
+	Eventually(func(g Gomega) {
+		g.Expect(objects.Client().Get(ctx, client.ObjectKeyFromObject(w), cached)).To(Succeed())
+		g.Expect(cached.ResourceVersion).To(Equal(w.ResourceVersion))
 	}).WithTimeout(10 * time.Second).Should(Succeed())
 	return cached
 }
@@ -70,7 +72,7 @@ var _ = Describe("An edit", func() {
 		for _, e := range now.ManagedFields {
 			managers[e.Manager] = true
 		}
-		Expect(managers).To(Equal(map[string]bool{"argocd-controller": true, store.Owner: true}))
+		Expect(managers).To(Equal(map[string]bool{"argocd-controller": true, "kubectl-edit": true, store.Owner: true}))
 		read, _, err := objects.WorkspaceByID(ctx, ids.Of(w))
 		Expect(fault.Is(err, fault.NotFound)).To(BeTrue(), "its template is nowhere: %v", read)
 	})
@@ -83,18 +85,33 @@ var _ = Describe("An edit", func() {
 		Expect(live(ctx, w).ResourceVersion).To(Equal(version))
 	})
 
+	It("is refused by the field that a GitOps tool holds, which stays as it is", func(ctx SpecContext) {
+		w := workspace(ctx)
+		version := live(ctx, w).ResourceVersion
+		_, err := objects.ChangeWorkspace(ctx, w, func(w *v1alpha1.Workspace) error {
+			w.Spec.Parameters["cpu"] = v1alpha1.ValueOf(8)
+			return setTTL("2h")(w)
+		})
+		f, ok := fault.As(err)
+		Expect(ok).To(BeTrue(), "%v", err)
+		Expect(f.Kind).To(Equal(fault.Conflict))
+		Expect(f.Message).To(Equal("Workspace dev is held by Argo CD application apps, and spec.parameters.cpu can't be changed here."))
+		Expect(f.Fields).To(ConsistOf(fault.Field{Path: "cpu", Detail: "is held by Argo CD application apps"}))
+		Expect(live(ctx, w).ResourceVersion).To(Equal(version))
+	})
+
 	It("is made anew on what somebody else has changed meanwhile", func(ctx SpecContext) {
 		w := workspace(ctx)
 		now := live(ctx, w)
-		now.Spec.Parameters["cpu"] = v1alpha1.ValueOf(8)
+		now.Spec.Parameters["ram"] = v1alpha1.ValueOf(8)
 		Expect(env.Client.Update(ctx, now)).To(Succeed())
 		changed, err := objects.ChangeWorkspace(ctx, w, func(w *v1alpha1.Workspace) error {
 			w.Spec.Parameters["disk"] = v1alpha1.ValueOf(1)
 			return nil
 		})
 		Expect(err).NotTo(HaveOccurred())
-		Expect(changed.Spec.Parameters).To(HaveLen(2))
-		Expect(changed.Spec.Parameters["cpu"].String()).To(Equal("8"))
+		Expect(changed.Spec.Parameters).To(HaveLen(3))
+		Expect(changed.Spec.Parameters["ram"].String()).To(Equal("8"))
 	})
 
 	It("gives up when somebody else is always faster", func(ctx SpecContext) {

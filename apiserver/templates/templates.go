@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package templates shows the catalogue: templates, and the versions of one. What a version holds is package versions'.
+// Package templates shows and changes the catalogue: templates, and which versions one has. What a version holds, and how
+// one is made, is package versions'.
 package templates
 
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -19,21 +21,44 @@ import (
 
 // Handlers serves templates.
 type Handlers struct {
-	// Store is where they are read.
+	// Store is where they are read and written.
 	Store *store.Store
+	// Now tells the time.
+	Now func() time.Time
 }
 
 // Routes is all that this package serves.
 func (h *Handlers) Routes() []httpapi.Route {
+	byID := httpapi.ByID("template", h.Store.TemplateByID)
 	return []httpapi.Route{
 		{Method: "GET", Path: "/api/v2/organizations/{organization}/templates", Tag: "Templates", Door: httpapi.Session, Status: 200,
 			Do: httpapi.On(httpapi.ByName("organization", h.organization), authz.Read, h.list)},
+		{Method: "POST", Path: "/api/v2/organizations/{organization}/templates", Tag: "Templates", Door: httpapi.Session, Status: 201,
+			Do: httpapi.On(httpapi.ByName("organization", h.newTemplate), authz.Create, h.create)},
+		{Method: "GET", Path: "/api/v2/organizations/{organization}/templates/examples", Tag: "Templates", Door: httpapi.Session, Status: 200,
+			Do: httpapi.On(httpapi.ByName("organization", h.organization), authz.Read, h.examples)},
 		{Method: "GET", Path: "/api/v2/organizations/{organization}/templates/{templatename}", Tag: "Templates", Door: httpapi.Session, Status: 200,
 			Do: httpapi.On(h.named, authz.Read, h.show)},
+		{Method: "GET", Path: "/api/v2/organizations/{organization}/templates/{templatename}/versions/{templateversionname}", Tag: "Templates",
+			Door: httpapi.Session, Status: 200, Do: httpapi.On(h.namedVersion(h.named), authz.Read, h.showVersion)},
+		{Method: "GET", Path: "/api/v2/organizations/{organization}/templates/{templatename}/versions/{templateversionname}/previous", Tag: "Templates",
+			Door: httpapi.Session, Status: 200, Do: httpapi.On(h.namedVersion(h.named), authz.Read, h.previousVersion)},
 		{Method: "GET", Path: "/api/v2/templates/{template}", Tag: "Templates", Door: httpapi.Session, Status: 200,
-			Do: httpapi.On(httpapi.ByID("template", h.Store.TemplateByID), authz.Read, h.show)},
+			Do: httpapi.On(byID, authz.Read, h.show)},
+		{Method: "PATCH", Path: "/api/v2/templates/{template}", Tag: "Templates", Door: httpapi.Session, Status: 200,
+			Do: httpapi.On(byID, authz.Update, h.update)},
+		{Method: "DELETE", Path: "/api/v2/templates/{template}", Tag: "Templates", Door: httpapi.Session, Status: 200,
+			Do: httpapi.On(byID, authz.Delete, h.remove)},
+		{Method: "GET", Path: "/api/v2/templates/{template}/daus", Tag: "Templates", Door: httpapi.Session, Status: 200,
+			Do: httpapi.On(byID, authz.Read, h.daus)},
 		{Method: "GET", Path: "/api/v2/templates/{template}/versions", Tag: "Templates", Door: httpapi.Session, Status: 200,
-			Do: httpapi.On(httpapi.ByID("template", h.Store.TemplateByID), authz.Read, h.versions)},
+			Do: httpapi.On(byID, authz.Read, h.versions)},
+		{Method: "PATCH", Path: "/api/v2/templates/{template}/versions", Tag: "Templates", Door: httpapi.Session, Status: 200,
+			Do: httpapi.On(byID, authz.Update, h.promote)},
+		{Method: "POST", Path: "/api/v2/templates/{template}/versions/archive", Tag: "Templates", Door: httpapi.Session, Status: 200,
+			Do: httpapi.On(byID, authz.Update, h.archiveUnused)},
+		{Method: "GET", Path: "/api/v2/templates/{template}/versions/{templateversionname}", Tag: "Templates", Door: httpapi.Session, Status: 200,
+			Do: httpapi.On(h.namedVersion(byID), authz.Read, h.showVersion)},
 	}
 }
 

@@ -9,9 +9,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -34,8 +34,6 @@ const (
 	// maxNotes is how many there may be.
 	maxNotes = 8
 )
-
-var namePattern = regexp.MustCompile(`^[a-zA-Z0-9]+([_.-][a-zA-Z0-9]+)*$`)
 
 // importer finds the organization, and what rights to make a version in it depend on.
 func (h *Handlers) importer(r *http.Request) (*v1alpha1.Organization, authz.Object, error) {
@@ -92,10 +90,10 @@ func (h *Handlers) create(ctx context.Context, o *v1alpha1.Organization, in code
 func checkCreate(in codersdk.CreateTemplateVersionRequest) error {
 	var fields []fault.Field
 	wrong := func(field, detail string) { fields = append(fields, fault.Field{Path: field, Detail: detail}) }
-	if in.Name != "" && (len(in.Name) > 64 || !namePattern.MatchString(in.Name)) {
+	if in.Name != "" && (len(in.Name) > maxName || !namePattern.MatchString(in.Name)) {
 		wrong("name", "must be letters and digits in parts joined by single dots, hyphens or underscores, of at most 64 characters")
 	}
-	if len(in.Message) > 1048 {
+	if utf8.RuneCountInString(in.Message) > maxMessage {
 		wrong("message", "must have at most 1048 characters")
 	}
 	if in.StorageMethod != codersdk.ProvisionerStorageMethodFile {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package versions makes versions of templates from uploaded archives, shows what versions hold, and tries them out. The
-// list of a template's versions is package templates'. It makes records and asks for ends; the check of a version and a dry
-// run are the manager's work.
+// Package versions makes versions of templates from uploaded archives, shows what versions hold, changes what is said about
+// them, and tries them out. The list of a template's versions is package templates'. It makes records and asks for ends; the
+// check of a version and a dry run are the manager's work.
 package versions
 
 import (
@@ -21,7 +21,7 @@ import (
 
 // Handlers serves versions of templates.
 type Handlers struct {
-	// Store is where they are read and made.
+	// Store is where they are read and written.
 	Store *store.Store
 	// Files is where archives are kept.
 	Files *files.Files
@@ -41,6 +41,12 @@ func (h *Handlers) Routes() []httpapi.Route {
 			Do: httpapi.On(h.importer, authz.Update, h.create)},
 		{Method: "GET", Path: "/api/v2/templateversions/{templateversion}", Tag: "Templates", Door: httpapi.Session, Status: 200,
 			Do: httpapi.On(version, authz.Read, h.show)},
+		{Method: "PATCH", Path: "/api/v2/templateversions/{templateversion}", Tag: "Templates", Door: httpapi.Session, Status: 200,
+			Do: httpapi.On(version, authz.Update, h.update)},
+		{Method: "POST", Path: "/api/v2/templateversions/{templateversion}/archive", Tag: "Templates", Door: httpapi.Session, Status: 200,
+			Do: httpapi.On(version, authz.Update, h.archive)},
+		{Method: "POST", Path: "/api/v2/templateversions/{templateversion}/unarchive", Tag: "Templates", Door: httpapi.Session, Status: 200,
+			Do: httpapi.On(version, authz.Update, h.unarchive)},
 		{Method: "PATCH", Path: "/api/v2/templateversions/{templateversion}/cancel", Tag: "Templates", Door: httpapi.Session, Status: 200,
 			Do: httpapi.On(version, authz.Update, h.cancel)},
 		{Method: "GET", Path: "/api/v2/templateversions/{templateversion}/logs", Tag: "Templates", Door: httpapi.SessionDirect, Status: 200,

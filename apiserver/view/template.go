@@ -3,6 +3,7 @@
 package view
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -20,10 +21,13 @@ type TemplateParts struct {
 	Active *v1alpha1.TemplateVersion
 	// Creator is the User who made it through the API; nil when a manifest did.
 	Creator *v1alpha1.User
+	// BuildTimes is how long its builds took, and ActiveUsers how many people used it lately; nil where nobody asked, or it
+	// is not known.
+	BuildTimes  codersdk.TemplateBuildTimeStats
+	ActiveUsers *int
 }
 
-// Template shows a template. How many use it and how long its builds take is not counted yet: the first is unknown, the
-// second has no numbers.
+// Template shows a template.
 func Template(p TemplateParts) codersdk.Template {
 	t, l := p.Template, lifecycle(p.Template)
 	by := creator(p.Creator)
@@ -39,8 +43,8 @@ func Template(p TemplateParts) codersdk.Template {
 		DisplayName:                    string(t.Spec.DisplayName),
 		Provisioner:                    codersdk.ProvisionerTypeTerraform,
 		ActiveVersionID:                ids.Of(p.Active),
-		ActiveUserCount:                -1,
-		BuildTimeStats:                 noBuildTimes(),
+		ActiveUserCount:                activeUsers(p.ActiveUsers),
+		BuildTimeStats:                 buildTimes(p.BuildTimes),
 		Description:                    t.Spec.Description,
 		Deprecated:                     t.Spec.Deprecated || t.Spec.DeprecationMessage != "",
 		DeprecationMessage:             t.Spec.DeprecationMessage,
@@ -64,13 +68,23 @@ func Template(p TemplateParts) codersdk.Template {
 
 func millis(d v1alpha1.Duration) int64 { return schedule.Duration(d).Milliseconds() }
 
-// noBuildTimes has the three keys that clients look for.
-func noBuildTimes() codersdk.TemplateBuildTimeStats {
-	return codersdk.TemplateBuildTimeStats{
+// activeUsers is -1 as long as nobody knows.
+func activeUsers(n *int) int {
+	if n == nil {
+		return -1
+	}
+	return *n
+}
+
+// buildTimes has the three keys that clients look for, with or without numbers.
+func buildTimes(measured codersdk.TemplateBuildTimeStats) codersdk.TemplateBuildTimeStats {
+	times := codersdk.TemplateBuildTimeStats{
 		codersdk.WorkspaceTransitionStart:  {},
 		codersdk.WorkspaceTransitionStop:   {},
 		codersdk.WorkspaceTransitionDelete: {},
 	}
+	maps.Copy(times, measured)
+	return times
 }
 
 func autostopRequirement(r *v1alpha1.AutostopRequirement) codersdk.TemplateAutostopRequirement {
@@ -106,4 +120,16 @@ func days(some []v1alpha1.Weekday) []string {
 		}
 	}
 	return wire
+}
+
+// Example shows a template that comes with the server. There is no page about it elsewhere.
+func Example(id string, t *v1alpha1.Template, readme string, tags []string) codersdk.TemplateExample {
+	return codersdk.TemplateExample{
+		ID:          id,
+		Name:        string(t.Spec.DisplayName),
+		Description: t.Spec.Description,
+		Icon:        string(t.Spec.Icon),
+		Tags:        append([]string{}, tags...),
+		Markdown:    readme,
+	}
 }

@@ -20,7 +20,7 @@ type WorkspaceParts struct {
 	Owner        *v1alpha1.User
 	Organization *v1alpha1.Organization
 	Template     *v1alpha1.Template
-	// Active is the version that new starts of the template take.
+	// Active is the version that new starts take by the rollout: for this workspace, while another one comes out.
 	Active *v1alpha1.TemplateVersion
 	// Build is the build to show; nil shows the one that is coming.
 	Build *v1alpha1.WorkspaceBuild

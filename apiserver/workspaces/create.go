@@ -132,6 +132,10 @@ func (h *Handlers) choice(ctx context.Context, at place, in codersdk.CreateWorks
 	if !authz.From(ctx).Can(authz.Read, rights) || t.Organization.Name != at.organization.Name {
 		return none(unknown(field, fault.New(fault.NotFound, "")))
 	}
+	// while a version comes out step by step, this is the one that the new workspace is due
+	if t.Active, err = h.Store.DueVersion(ctx, t, at.owner, in.Name); err != nil {
+		return none(err)
+	}
 	if chosen == nil {
 		chosen = t.Active
 	}
@@ -220,7 +224,7 @@ func (h *Handlers) mayStart(ctx context.Context, at place, t store.TemplateParts
 	}
 	w.Spec.Parameters = maps.Clone(given.Lasting)
 	return policy.MayStart(policy.Start{
-		Workspace: w, New: true, Owner: at.owner, Rights: rights, Template: t.Template, Version: v,
+		Workspace: w, New: true, Owner: at.owner, Rights: rights, Template: t.Template, Version: v, Due: t.Active.UID,
 		Chooser: authz.From(ctx).Subject, Given: given.All(), At: func(name string) string { return name },
 	})
 }

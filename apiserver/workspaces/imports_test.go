@@ -303,6 +303,14 @@ var _ = Describe("Pushing a template", func() {
 		Expect(w.stored(ctx, again.ID).Spec.Content).To(Equal(w.version.Spec.Content))
 	})
 
+	It("makes a version of an example as of a file", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		v := as[codersdk.TemplateVersion](ctx, 201, w.admin, "POST", w.versions(), pushed(uuid.Nil, func(in *codersdk.CreateTemplateVersionRequest) { in.ExampleID = "linux" }))
+		Expect(v.Readme).NotTo(BeEmpty())
+		Expect(w.check(ctx, v.ID).Job.Status).To(Equal(codersdk.ProvisionerJobSucceeded))
+		Expect(ask(ctx, w.admin, "GET", "files/"+v.Job.FileID.String(), nil).status).To(Equal(200))
+	})
+
 	It("cancels a check that has not begun", func(ctx SpecContext) {
 		w := newWorld(ctx)
 		v := w.push(ctx, w.admin, tarred("template.yaml", "image: a"))

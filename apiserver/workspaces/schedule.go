@@ -10,7 +10,6 @@ import (
 	"github.com/berth-dev/berth/apiserver/httpapi"
 	"github.com/berth-dev/berth/apiserver/store"
 	"github.com/berth-dev/berth/internal/authz"
-	"github.com/berth-dev/berth/internal/gitops"
 	"github.com/berth-dev/berth/internal/policy"
 	"github.com/berth-dev/berth/internal/schedule"
 )
@@ -39,12 +38,9 @@ func (h *Handlers) setAutostart(ctx context.Context, p store.WorkspaceParts, in 
 	return httpapi.None{}, h.edit(ctx, p, func(s *v1alpha1.WorkspaceSpec) { s.Autostart = cron })
 }
 
-// edit changes a workspace's spec, unless a GitOps tool holds it.
+// edit changes a workspace's spec. What a GitOps tool holds of it, the store refuses.
 func (h *Handlers) edit(ctx context.Context, p store.WorkspaceParts, change func(*v1alpha1.WorkspaceSpec)) error {
 	_, err := h.Store.ChangeWorkspace(ctx, p.Workspace, func(w *v1alpha1.Workspace) error {
-		if err := gitops.Editable(w, "Workspace "+w.WireName()); err != nil {
-			return err
-		}
 		change(&w.Spec)
 		return nil
 	})

@@ -86,7 +86,7 @@ var _ = Describe("A workspace's schedule", func() {
 			seen(ctx, object)
 			for _, r := range []codersdk.Response{
 				refused(ctx, 409, w.ada, "PUT", path+"/ttl", codersdk.UpdateWorkspaceTTLRequest{TTLMillis: new(int64(3600000))}),
-				refused(ctx, 409, w.ada, "PUT", path+"/autostart", codersdk.UpdateWorkspaceAutostartRequest{}),
+				refused(ctx, 409, w.ada, "PUT", path+"/autostart", codersdk.UpdateWorkspaceAutostartRequest{Schedule: new("30 9 * * 1-5")}),
 				refused(ctx, 409, w.ada, "POST", path+"/builds", codersdk.CreateWorkspaceBuildRequest{Transition: "delete"}),
 				refused(ctx, 409, w.ada, "POST", path+"/builds", codersdk.CreateWorkspaceBuildRequest{Transition: "start", RichParameterValues: values("cpu", "5")}),
 			} {

@@ -22,8 +22,8 @@ const keep = 5
 // errReleased ends the last pass of a Template: there is nothing left to write a status to.
 var errReleased = errors.New("the template is released")
 
-// prune removes versions that nothing names: not active, not of the present content, not pinned, in no kept build, held
-// by no workspace, and not among the newest.
+// prune removes versions that nothing names: not active nor the one before, not of the present content, not pinned or held
+// at, in no kept build, held by no workspace, and not among the newest.
 func (r *Reconciler) prune(ctx context.Context, s *scope) error {
 	held := map[string]bool{}
 	for _, w := range s.workspaces {
@@ -33,6 +33,12 @@ func (r *Reconciler) prune(ctx context.Context, s *scope) error {
 	}
 	if s.template.Spec.Rollout != nil {
 		held[string(s.template.Spec.Rollout.Pin)] = true
+	}
+	if s.template.Spec.Hold != nil {
+		held[string(s.template.Spec.Hold.Version)] = true
+	}
+	if s.plan.previous != nil {
+		held[string(s.plan.previous.Name)] = true
 	}
 	spare := 0
 	for i := range s.versions {

@@ -10,6 +10,12 @@ import (
 	"github.com/berth-dev/berth/internal/render"
 )
 
+// The longest texts that the status holds.
+const (
+	longestRollout = 256
+	longestUsers   = 512
+)
+
 // conclude makes the outcome of a pass the template's status. Where the pass did not come to a decision, what was
 // decided before stands.
 func conclude(s *scope, outcome error) {
@@ -18,7 +24,8 @@ func conclude(s *scope, outcome error) {
 	ready := phase.Ready{Reason: v1alpha1.ReasonReady}
 	if p := s.plan; p != nil {
 		ready = p.ready
-		status.Rollout = p.rollout
+		status.Rollout = phase.Shorten(p.rollout, longestRollout)
+		status.PreviousVersion, status.Candidate, status.Rejected = p.previous, p.candidate, p.rejected
 		status.LatestVersion = reference(p.latest)
 		status.ActiveVersion = reference(p.active)
 		status.ActiveHash = ""
@@ -26,9 +33,10 @@ func conclude(s *scope, outcome error) {
 			status.ActiveHash = p.active.short()
 		}
 		status.Workspaces, status.UpToDate = int64(len(s.workspaces)), s.upToDate()
+		status.UsedBy = phase.Shorten(s.users(), longestUsers)
 	}
 	if s.template.DeletionTimestamp != nil {
-		status.Workspaces = int64(len(s.workspaces))
+		status.Workspaces, status.UsedBy = int64(len(s.workspaces)), phase.Shorten(s.users(), longestUsers)
 		status.UpToDate = min(status.UpToDate, status.Workspaces)
 	}
 	status.Usage = fmt.Sprintf("%d/%d", status.UpToDate, status.Workspaces)

@@ -20,23 +20,54 @@ type plan struct {
 	active *version
 	// latest is the version of the present content, or the newest one where there is no content.
 	latest *version
+	// previous is the last good version before the active one.
+	previous *v1alpha1.UIDReference
+	// candidate is the version that is coming out step by step, rejected the latest one where that was taken back.
+	candidate *v1alpha1.RolloutCandidate
+	rejected  *v1alpha1.RejectedVersion
 	// rollout says in words where the rollout stands.
 	rollout string
 	// ready is what the Template's conditions say when all is well.
 	ready phase.Ready
 }
 
-// decide chooses the active version. A version that is wrong or archived is never promoted; one that is active stays so
-// until another takes its place.
+// decide chooses the active version, and remembers the one before.
 func decide(_ context.Context, s *scope) error {
-	s.plan = &plan{latest: s.latest(), active: s.byUID(s.template.Status.ActiveVersion)}
+	status := &s.template.Status
+	before := s.byUID(status.ActiveVersion)
+	s.plan = &plan{latest: s.latest(), active: before}
+	if previous := s.byUID(status.PreviousVersion); previous != nil {
+		s.plan.previous = reference(previous)
+	}
+	err := s.choose()
+	if before != nil && s.plan.active != before {
+		s.plan.previous = reference(before)
+	}
+	if s.plan.previous != nil && s.plan.active != nil && s.plan.previous.UID == s.plan.active.UID {
+		s.plan.previous = nil
+	}
+	return err
+}
+
+// choose chooses the active version: the one that a hold or a pin names, else the one that the strategy has come to. A
+// version that is wrong or archived is never promoted; one that is active stays so until another takes its place.
+func (s *scope) choose() error {
 	p := s.plan
+	if hold := s.template.Spec.Hold; hold != nil {
+		if over, err := s.held(hold); !over || err != nil {
+			return err
+		}
+	}
 	rollout := s.template.Spec.Rollout
 	if rollout == nil {
 		rollout = &v1alpha1.Rollout{}
 	}
 	if pin := string(rollout.Pin); pin != "" {
 		return s.pinned(pin)
+	}
+	if rollout.Strategy == v1alpha1.RolloutProgressive && s.template.Spec.Content != nil && p.active != nil && promotable(p.latest) {
+		s.progress(rollout)
+		return s.explain(rollout)
 	}
 	immediate := rollout.Strategy == "" || rollout.Strategy == v1alpha1.RolloutImmediate
 	if s.template.Spec.Content == nil && p.active != nil {
@@ -53,25 +84,13 @@ func decide(_ context.Context, s *scope) error {
 
 // pinned makes the version that rollout.pin names the active one, whatever else is said.
 func (s *scope) pinned(pin string) error {
-	p := s.plan
-	for i := range s.versions {
-		if v := &s.versions[i]; v.Name == pin && promotable(v) {
-			p.active, p.rollout = v, "pinned at "+v.short()
-			p.ready = phase.Ready{Reason: v1alpha1.ReasonReady, Message: "rollout.pin holds version " + v.Name}
-			return nil
-		}
+	v, err := s.named("spec.rollout.pin", pin, v1alpha1.ReasonPinMissing)
+	if err != nil {
+		return err
 	}
-	p.keep()
-	for i := range s.versions {
-		if v := &s.versions[i]; v.Name == pin {
-			why := "it is archived"
-			if !v.Spec.Archived {
-				why = "it was not checked with success"
-			}
-			return fault.On("spec.rollout.pin", "version %s can't be promoted, as %s", pin, why).Because(v1alpha1.ReasonPinMissing)
-		}
-	}
-	return fault.On("spec.rollout.pin", "this template has no version %q%s", pin, s.known()).Because(v1alpha1.ReasonPinMissing)
+	s.plan.active, s.plan.rollout = v, "pinned at "+v.short()
+	s.plan.ready = phase.Ready{Reason: v1alpha1.ReasonReady, Message: "rollout.pin holds version " + v.Name}
+	return nil
 }
 
 // explain says where the present content stands.
@@ -86,6 +105,15 @@ func (s *scope) explain(rollout *v1alpha1.Rollout) error {
 	case p.active != nil && p.active.UID == p.latest.UID && checked(p.latest):
 		p.rollout = "complete"
 		p.ready = phase.Ready{Reason: v1alpha1.ReasonReady, Message: "version " + p.active.Name + " is active"}
+		return nil
+	case p.rejected != nil:
+		p.keep()
+		p.rollout += ": " + p.rejected.Why
+		return fault.New(fault.Invalid, "version %s was taken back, as %s; %s stays active. Change spec.content, or set spec.rollout.pin "+
+			"to the version to promote it all the same", p.latest.Name, p.rejected.Why, p.active.Name).Because(v1alpha1.ReasonRolloutFailed)
+	case p.rollout != "":
+		p.ready = phase.Ready{Reason: v1alpha1.ReasonRollingOut, Message: fmt.Sprintf("version %s comes out in place of %s: %s",
+			p.latest.Name, p.active.Name, p.rollout)}
 		return nil
 	case p.latest.Spec.Archived:
 		p.keep()

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -18,6 +19,7 @@ import (
 	"github.com/berth-dev/berth/controllers/phase"
 	"github.com/berth-dev/berth/internal/index"
 	"github.com/berth-dev/berth/internal/render"
+	"github.com/berth-dev/berth/internal/rollout"
 )
 
 // version is a TemplateVersion with what was found out about it.
@@ -27,6 +29,8 @@ type version struct {
 	hash string
 	// builds are the uids of the workspaces' builds that name it, by uid of the build.
 	builds map[string]bool
+	// starts are those of the version that have ended.
+	starts []rollout.Start
 }
 
 // short is how people and columns call a version: the digits of its hash that are in its name, or the first six.
@@ -72,6 +76,9 @@ func (r *Reconciler) observeVersions(ctx context.Context, s *scope) error {
 		}
 		for _, b := range builds.Items {
 			v.builds[string(b.UID)] = true
+			if s, ok := start(&b); ok {
+				v.starts = append(v.starts, s)
+			}
 		}
 		s.versions = append(s.versions, v)
 	}
@@ -82,6 +89,20 @@ func (r *Reconciler) observeVersions(ctx context.Context, s *scope) error {
 		return -1
 	})
 	return nil
+}
+
+// start is a build as a rollout counts it: a start that was at work and has ended, well or not. One that was canceled, or
+// that another build took the place of, says nothing about its version.
+func start(b *v1alpha1.WorkspaceBuild) (rollout.Start, bool) {
+	job := b.Status.Job
+	if b.Spec.Transition != v1alpha1.TransitionStart || job == nil || job.StartedAt == nil || job.CompletedAt == nil {
+		return rollout.Start{}, false
+	}
+	ready := meta.FindStatusCondition(b.Status.Conditions, v1alpha1.ConditionReady)
+	superseded := ready != nil && ready.Reason == v1alpha1.ReasonSuperseded
+	return rollout.Start{
+		Workspace: b.Spec.WorkspaceRef.UID, Number: b.Spec.Number, At: job.CompletedAt.Time, Succeeded: job.Phase == v1alpha1.JobSucceeded,
+	}, job.Phase == v1alpha1.JobSucceeded || job.Phase == v1alpha1.JobFailed && !superseded
 }
 
 // observeUse reads the workspaces that use the template. Other organizations may have a template of the same name.
@@ -121,6 +142,42 @@ func (r *Reconciler) ofWorkspace(ctx context.Context, o client.Object) []reconci
 		home = namespace.Labels[v1alpha1.LabelOrganization]
 	}
 	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: home, Name: string(w.Spec.TemplateRef.Name)}}}
+}
+
+// ofBuild names the Template that is bringing out the version of a build.
+func (r *Reconciler) ofBuild(ctx context.Context, o client.Object) []reconcile.Request {
+	b, ok := o.(*v1alpha1.WorkspaceBuild)
+	if !ok || b.Spec.VersionRef == nil {
+		return nil
+	}
+	var namespace corev1.Namespace
+	if r.Get(ctx, client.ObjectKey{Name: b.Namespace}, &namespace) != nil {
+		return nil // it belongs to no organization any more
+	}
+	var v v1alpha1.TemplateVersion
+	home := namespace.Labels[v1alpha1.LabelOrganization]
+	if r.Get(ctx, client.ObjectKey{Namespace: home, Name: string(b.Spec.VersionRef.Name)}, &v) != nil || v.Spec.TemplateRef == nil {
+		return nil
+	}
+	var t v1alpha1.Template
+	key := client.ObjectKey{Namespace: home, Name: string(v.Spec.TemplateRef.Name)}
+	if r.Get(ctx, key, &t) != nil || t.Status.Candidate == nil || t.Status.Candidate.UID != v.UID {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: key}}
+}
+
+// ended lets only the end of a build through, which is what a rollout counts.
+func ended() predicate.Predicate {
+	over := func(o client.Object) bool {
+		b, ok := o.(*v1alpha1.WorkspaceBuild)
+		return ok && b.Phase().Ended()
+	}
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false }, // every Template is looked at when the manager starts
+		UpdateFunc: func(e event.UpdateEvent) bool { return !over(e.ObjectOld) && over(e.ObjectNew) },
+		DeleteFunc: func(event.DeleteEvent) bool { return false },
+	}
 }
 
 // within names the Templates of an Organization or namespace, which have the same name.

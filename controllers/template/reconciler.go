@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package template keeps Templates: it stamps a TemplateVersion from each content a Template has had, promotes versions
-// as spec.rollout says, counts the workspaces that use the Template, removes versions that nothing names any more, and
+// as spec.rollout and spec.hold say, takes back one whose starts fail while it comes out, counts the workspaces that use the Template, removes versions that nothing names any more, and
 // holds a Template that is deleted until no workspace uses it. Whether a version is right is package templateversion's
 // to find out; nothing here touches a workspace.
 package template
@@ -43,7 +43,7 @@ type Reconciler struct {
 	Live client.Reader
 	// Events is where people are told.
 	Events events.EventRecorder
-	// Clock tells the time of conditions.
+	// Clock tells the time of conditions, of the steps of a rollout and of a hold.
 	Clock clock.PassiveClock
 }
 
@@ -60,6 +60,8 @@ type scope struct {
 	workspaces []v1alpha1.Workspace
 	// plan is what decide found; nil when it was not asked.
 	plan *plan
+	// until is when time alone moves the plan; zero when it does not.
+	until time.Time
 }
 
 // Setup has the manager call the reconciler whenever something that it depends on changes.
@@ -71,6 +73,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.Template{}, phase.Rematch(mgr.GetClient(), others, index.ID, index.Name), changed).
 		Watches(&v1alpha1.TemplateVersion{}, handler.EnqueueRequestsFromMapFunc(ofVersion)).
 		Watches(&v1alpha1.Workspace{}, handler.EnqueueRequestsFromMapFunc(r.ofWorkspace), builder.WithPredicates(built())).
+		Watches(&v1alpha1.WorkspaceBuild{}, handler.EnqueueRequestsFromMapFunc(r.ofBuild), builder.WithPredicates(ended())).
 		Watches(&v1alpha1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.within), changed).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.within)).
 		Complete(r)
@@ -98,7 +101,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, errors.Join(outcome, err)
 	}
 	phase.Announce(r.Events, before, &s.template)
-	return phase.Result(outcome)
+	if s.until.IsZero() {
+		return phase.Result(outcome)
+	}
+	return phase.At(max(s.until.Sub(s.now), time.Second), outcome)
 }
 
 // identity finds the template's organization, and refuses an id or name that is another's.

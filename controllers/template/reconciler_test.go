@@ -243,7 +243,6 @@ var _ = Describe("a Template", func() {
 			Expect(t.Status.Rollout).To(HavePrefix("pinned at "))
 		},
 		Entry("Manual", v1alpha1.Rollout{Strategy: v1alpha1.RolloutManual}),
-		Entry("Progressive, which waits as Manual", v1alpha1.Rollout{Strategy: v1alpha1.RolloutProgressive, Steps: []v1alpha1.RolloutStep{{Group: "canaries"}}}),
 		Entry("paused", v1alpha1.Rollout{Paused: true}),
 	)
 
@@ -350,10 +349,9 @@ var _ = Describe("a Template", func() {
 	It("says what it stores and does not act on", func(ctx SpecContext) {
 		t := d.promoted(ctx, "plain", func(t *v1alpha1.Template) {
 			t.Spec.Lifecycle = &v1alpha1.Lifecycle{DormantAfter: "336h"}
-			rollout(v1alpha1.Rollout{Strategy: v1alpha1.RolloutProgressive})(&t.Spec)
 		})
 		Expect(t).To(HaveCondition(v1alpha1.ConditionPolicyMet, metav1.ConditionFalse, v1alpha1.ReasonNotEnforced))
-		Expect(Message(t, v1alpha1.ConditionPolicyMet)).To(And(ContainSubstring("spec.lifecycle.dormantAfter"), ContainSubstring("spec.rollout.strategy")))
+		Expect(Message(t, v1alpha1.ConditionPolicyMet)).To(ContainSubstring("spec.lifecycle.dormantAfter"))
 	})
 
 	It("V 43: is never acted on where there is no organization", func(ctx SpecContext) {

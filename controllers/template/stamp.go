@@ -32,7 +32,8 @@ func stem(template string) string {
 
 // stamp makes the version of the present content where there is none: the same content is the same version, also when it
 // comes back. A version names its template, and has neither an owner reference nor labels of it: a build may need it
-// longer than the template is there, and pruning by a GitOps tool's label must not find it.
+// longer than the template is there, and pruning by a GitOps tool's label must not find it. The revision of its source,
+// where the template tells it, is that of the first time.
 func (r *Reconciler) stamp(ctx context.Context, s *scope) error {
 	if s.hash == "" || slices.ContainsFunc(s.versions, func(v version) bool { return v.hash == s.hash }) {
 		return nil
@@ -49,6 +50,9 @@ func (r *Reconciler) stamp(ctx context.Context, s *scope) error {
 		v.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("TemplateVersion"))
 		v.SetNamespace(s.template.Namespace)
 		v.SetName(stem(s.template.Name) + "-" + s.hash[:digits])
+		if revision := s.template.Annotations[v1alpha1.AnnotationRevision]; revision != "" {
+			v.SetAnnotations(map[string]string{v1alpha1.AnnotationRevision: revision})
+		}
 		err := r.Create(ctx, v, phase.Owner)
 		if apierrors.IsAlreadyExists(err) {
 			same, err := r.stamped(ctx, s, v.GetName())

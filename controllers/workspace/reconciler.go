@@ -14,6 +14,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -65,6 +66,8 @@ type scope struct {
 	template     *v1alpha1.Template
 	// version is the accepted build's; nil when it is gone or there is none.
 	version *v1alpha1.TemplateVersion
+	// due is the uid of the version that the rollout has for the workspace; empty where its manifest names another.
+	due types.UID
 	// start is what a start would take now; nil when none can be made, and then refusal says why.
 	start   *ledger.Resolution
 	refusal error

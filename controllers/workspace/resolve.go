@@ -20,6 +20,7 @@ import (
 	"github.com/berth-dev/berth/internal/ledger"
 	"github.com/berth-dev/berth/internal/parameters"
 	"github.com/berth-dev/berth/internal/policy"
+	"github.com/berth-dev/berth/internal/rollout"
 )
 
 // mostNames is how many names a message lists.
@@ -34,7 +35,7 @@ func (r *Reconciler) resolve(ctx context.Context, s *scope) error {
 	}
 	var version *v1alpha1.TemplateVersion
 	if err == nil {
-		version, err = r.next(ctx, s)
+		version, err = r.next(ctx, s, owner)
 	}
 	if err == nil {
 		s.start, err = resolution(s, owner, version)
@@ -124,19 +125,27 @@ func (r *Reconciler) ofName(ctx context.Context, s *scope) (*v1alpha1.Template, 
 	return nil, fault.On("spec.templateRef.name", "%s", detail).Because(v1alpha1.ReasonTemplateMissing)
 }
 
-// next reads the version that the next start takes: the one that the manifest names, else, where updates are manual,
-// that of the last build, else the template's active one.
-func (r *Reconciler) next(ctx context.Context, s *scope) (*v1alpha1.TemplateVersion, error) {
-	path, name, uid := "spec.templateRef.name", "", ""
-	switch active := s.template.Status.ActiveVersion; {
-	case s.workspace.Spec.VersionRef != nil:
-		path, name = "spec.versionRef.name", string(s.workspace.Spec.VersionRef.Name)
-	case s.workspace.Spec.Updates == v1alpha1.UpdatesManual && s.version != nil && !s.template.Spec.RequireActiveVersion:
-		return s.version, nil
-	case active == nil:
+// next reads the version that the next start takes, as package rollout says.
+func (r *Reconciler) next(ctx context.Context, s *scope, owner *v1alpha1.User) (*v1alpha1.TemplateVersion, error) {
+	asked := rollout.Asked{Workspace: &s.workspace, Template: s.template}
+	if s.version != nil {
+		asked.Last = &v1alpha1.UIDReference{Name: v1alpha1.ObjectName(s.version.Name), UID: s.version.UID}
+	}
+	if rollout.ByGroup(s.template) {
+		groups, err := phase.Groups(ctx, r, owner)
+		if err != nil {
+			return nil, err
+		}
+		asked.In = func(name string) bool { return groups[client.ObjectKey{Namespace: s.template.Namespace, Name: name}] }
+	}
+	choice, ok := rollout.Next(asked)
+	if !ok {
 		return nil, notReady(s.template)
-	default:
-		name, uid = string(active.Name), string(active.UID)
+	}
+	s.due = choice.UID
+	path, name, uid := choice.Path, string(choice.Name), string(choice.UID)
+	if s.version != nil && s.version.UID == choice.UID {
+		return s.version, nil
 	}
 	var version v1alpha1.TemplateVersion
 	err := r.Get(ctx, client.ObjectKey{Namespace: s.organization.Name, Name: name}, &version)
@@ -174,6 +183,7 @@ func resolution(s *scope, owner *v1alpha1.User, version *v1alpha1.TemplateVersio
 		Rights:    authz.Subject{User: ledger.System, Roles: []v1alpha1.SiteRole{v1alpha1.SiteRoleOwner}},
 		Template:  s.template,
 		Version:   version,
+		Due:       s.due,
 		Given:     s.workspace.Spec.Parameters,
 		Previous:  s.previous(),
 	})

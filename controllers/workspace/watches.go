@@ -8,11 +8,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -32,6 +34,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(ofOwned)).
 		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(ofOwned)).
 		Watches(&v1alpha1.Template{}, handler.EnqueueRequestsFromMapFunc(r.ofTemplate), builder.WithPredicates(templateMatters())).
+		Watches(&v1alpha1.Group{}, handler.EnqueueRequestsFromMapFunc(r.ofGroup), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.User{}, handler.EnqueueRequestsFromMapFunc(r.ofUser), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.ofOrganization),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
@@ -79,6 +82,21 @@ func (r *Reconciler) ofTemplate(ctx context.Context, o client.Object) []reconcil
 	return requests
 }
 
+// ofGroup names the workspaces of a group's organization: who is in it decides which version they get while one comes
+// out, and what they may use.
+func (r *Reconciler) ofGroup(ctx context.Context, o client.Object) []reconcile.Request {
+	namespaces, err := phase.Namespaces(ctx, r, o.GetNamespace())
+	if err != nil {
+		log.FromContext(ctx).Error(err, "Listing the namespaces of an organization", "organization", o.GetNamespace())
+		return nil
+	}
+	var requests []reconcile.Request
+	for _, name := range namespaces {
+		requests = append(requests, phase.Requests(ctx, r, &v1alpha1.WorkspaceList{}, client.InNamespace(name))...)
+	}
+	return requests
+}
+
 func (r *Reconciler) ofUser(ctx context.Context, o client.Object) []reconcile.Request {
 	return phase.Requests(ctx, r, &v1alpha1.WorkspaceList{}, client.MatchingFields{index.Owner: o.GetName()})
 }
@@ -93,6 +111,20 @@ func (r *Reconciler) ofNamespace(ctx context.Context, o client.Object) []reconci
 	return phase.Requests(ctx, r, &v1alpha1.WorkspaceList{}, client.InNamespace(o.GetName()))
 }
 
+// step is a version that comes out, and how far it is.
+type step struct {
+	version types.UID
+	number  int32
+}
+
+// reached is what of a rollout a workspace's next start depends on; the counts are none of it.
+func reached(c *v1alpha1.RolloutCandidate) step {
+	if c == nil {
+		return step{}
+	}
+	return step{version: c.UID, number: c.Step}
+}
+
 // templateMatters passes only changes of a template that a workspace's next start depends on; its counts are none.
 func templateMatters() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
@@ -103,6 +135,7 @@ func templateMatters() predicate.Predicate {
 		}
 		return was.Generation != is.Generation ||
 			!equality.Semantic.DeepEqual(was.Status.ActiveVersion, is.Status.ActiveVersion) ||
+			reached(was.Status.Candidate) != reached(is.Status.Candidate) ||
 			meta.IsStatusConditionTrue(was.Status.Conditions, v1alpha1.ConditionStalled) !=
 				meta.IsStatusConditionTrue(is.Status.Conditions, v1alpha1.ConditionStalled)
 	}}

@@ -67,9 +67,13 @@ var rows = []row{
 	{part: "internal/query", may: []string{"api/", "internal/fault"}, never: pure},
 	{part: "internal/gitops", may: []string{"api/v1alpha1", "internal/fault"}, never: pure},
 	{part: "internal/joblog", may: []string{"api/v1alpha1"}, never: pure},
+	{part: "internal/activity", never: pure},
+	{part: "internal/examples", may: []string{"api/v1alpha1"}, never: pure},
 	{part: "internal/podstate", may: []string{"api/v1alpha1", "internal/fault"}, never: pure},
 	{part: "internal/authz", may: []string{"api/v1alpha1", "internal/fault"}, never: pure},
 	{part: "internal/render", may: []string{"api/v1alpha1", "internal/fault", "internal/parameters"}, never: pure},
+	{part: "internal/rollout", may: []string{"api/v1alpha1", "internal/schedule"}, never: pure},
+	{part: "internal/quota", may: []string{"api/v1alpha1", "internal/fault"}, never: pure},
 	{part: "internal/ledger", may: []string{"api/v1alpha1", "internal/fault", "internal/ids", "internal/parameters", "internal/schedule"}, never: pure},
 	{part: "internal/policy", may: []string{"api/v1alpha1", "internal/fault", "internal/authz", "internal/parameters", "internal/schedule"}, never: pure},
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package claims makes names unique that the cluster does not: usernames, e-mail addresses, the first user. Each is a
-// Lease in Berth's own namespace, named by a hash of its kind and value, so that etcd refuses the second who asks. A
-// claim is made before the object that holds it; it names that object and, once it is there, its uid.
+// Package claims makes names unique that the cluster does not: usernames, e-mail addresses, the first user, and, for the
+// moment in which they are given, the names of templates and their versions. Each is a Lease in Berth's own namespace,
+// named by a hash of its kind and value, so that etcd refuses the second who asks. A claim is made before the object that
+// holds it; it names that object and, once it is there, its uid.
 //
 // It decides nothing about Users: who may have which name, and what a loser is told, is its callers' business. The
 // manager frees what nobody holds any more; the API server only reserves, and takes back what it could not use.
@@ -42,6 +43,9 @@ const (
 // Pending is how long a claim without its User is kept: a process that made it and died is waited for so long.
 const Pending = time.Minute
 
+// tries is how often a claim is made that is taken, and free again when one looks who has it.
+const tries = 5
+
 // Kind is what sort of name is claimed.
 type Kind string
 
@@ -52,6 +56,12 @@ const (
 	Email Kind = "email"
 	// FirstUser is the right to be the deployment's first user; its value is empty.
 	FirstUser Kind = "first-user"
+	// TemplateName is the name of a template on the wire, behind its organization's and a slash. Its holder is the request
+	// that gives the name, and only while it does: whoever has it afterwards, the templates themselves say.
+	TemplateName Kind = "template-name"
+	// VersionName is the name of a version on the wire, behind its organization's and its template's. It is held as a
+	// TemplateName is.
+	VersionName Kind = "version-name"
 )
 
 // Claim is one name. Capitals do not make a value different.
@@ -104,20 +114,17 @@ type Claims struct {
 // creates the User and the manager confirms the claim; Release gives it back when that fails.
 func (c *Claims) Hold(ctx context.Context, claim Claim, holder Holder) error {
 	lease, err := c.get(ctx, c.Client, claim)
+	for try := 1; lease == nil && err == nil; try++ {
+		if try > tries {
+			return fmt.Errorf("%s %q was claimed and freed again each time", claim.Kind, claim.Value)
+		}
+		if err = c.Client.Create(ctx, c.lease(claim, holder)); !apierrors.IsAlreadyExists(err) {
+			return err
+		}
+		lease, err = c.get(ctx, c.Live, claim) // none: freed again at this moment
+	}
 	if err != nil {
 		return err
-	}
-	if lease == nil {
-		err := c.Client.Create(ctx, c.lease(claim, holder))
-		if !apierrors.IsAlreadyExists(err) {
-			return err
-		}
-		if lease, err = c.get(ctx, c.Live, claim); err != nil {
-			return err
-		}
-		if lease == nil {
-			return fmt.Errorf("%s %q was claimed and freed again at this moment", claim.Kind, claim.Value)
-		}
 	}
 	held := holderOf(lease)
 	switch {

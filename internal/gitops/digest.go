@@ -13,7 +13,7 @@ import (
 // Digest cuts from an object's metadata what a cache need not hold: of managedFields it leaves the entries of GitOps
 // tools, reduced to the spec, and the newest of the others that changed the spec, without its fields; of the annotation
 // of a client-side apply it leaves the names of the spec's fields, and that only on an object with a tool's mark. Tool,
-// Editable and Changed answer the same before and after. Doing it twice changes nothing.
+// Editable, Refuse and Changed answer the same before and after. Doing it twice changes nothing.
 func Digest(o metav1.Object) {
 	var kept []metav1.ManagedFieldsEntry
 	newest := -1
@@ -74,15 +74,11 @@ func specOnly(fields *metav1.FieldsV1) *metav1.FieldsV1 {
 // reduceLastApplied replaces the manifest in the annotation by the names of its spec's fields, or drops the annotation.
 func reduceLastApplied(o metav1.Object) {
 	annotations := o.GetAnnotations()
-	text, ok := annotations[corev1.LastAppliedConfigAnnotation]
-	if !ok {
+	if _, ok := annotations[corev1.LastAppliedConfigAnnotation]; !ok {
 		return
 	}
-	var manifest struct {
-		Spec map[string]any `json:"spec"`
-	}
-	if IsMarked(o) && json.Unmarshal([]byte(text), &manifest) == nil && len(manifest.Spec) > 0 {
-		raw, err := json.Marshal(map[string]any{"spec": names(manifest.Spec)})
+	if spec, ok := lastApplied(o); ok && IsMarked(o) {
+		raw, err := json.Marshal(map[string]any{"spec": names(spec)})
 		if err == nil {
 			annotations[corev1.LastAppliedConfigAnnotation] = string(raw)
 			return

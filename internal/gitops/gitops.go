@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package gitops tells which tool keeps an object in git: Argo CD, Flux or Helm. What git holds is edited in git, so the
-// API refuses to change or delete what the tool would put back. The package reads an object's metadata and nothing else;
-// what is refused, and to whom, is decided by who asks.
+// Package gitops tells which tool keeps an object in git, and which of its fields: Argo CD, Flux or Helm. What git holds is
+// edited in git, so the API refuses to change or delete what the tool would put back, field by field. The package reads an
+// object's metadata and nothing else; what is refused, and to whom, is decided by who asks.
 package gitops
 
 import (
@@ -85,8 +85,8 @@ func holder(o metav1.Object) *mark {
 	return nil
 }
 
-// Editable is a Conflict fault when a tool holds the object, and nil when people may change it here. What names the
-// object for the person: "workspace dev".
+// Editable is a Conflict fault when a tool holds the object, and nil when people may delete or rename it here. What names
+// the object for the person: "workspace dev". Whether a single field may be changed is Refuse's to say.
 func Editable(o metav1.Object, what string) error {
 	m := holder(o)
 	if m == nil {
@@ -94,8 +94,8 @@ func Editable(o metav1.Object, what string) error {
 	}
 	return &fault.Error{
 		Kind:    fault.Conflict,
-		Message: what + " is held by " + m.tool + m.source(o.GetAnnotations(), o.GetLabels()) + " and can't be changed or deleted here.",
-		Detail:  "Change it in git; " + m.tool + " would put back whatever is written here. Starting and stopping still work.",
+		Message: what + " is held by " + m.known(o) + " and can't be deleted or renamed here.",
+		Detail:  "Change it in git; " + m.tool + " would put back whatever is done here.",
 	}
 }
 
@@ -105,11 +105,7 @@ func IsManager(name string) bool {
 }
 
 // IsMarked tells whether a tool left an annotation or label on the object, whatever fields it holds.
-func IsMarked(o metav1.Object) bool {
-	return slices.ContainsFunc(marks(), func(m mark) bool {
-		return hasAny(o.GetAnnotations(), m.annotations) || hasAny(o.GetLabels(), m.labels)
-	})
-}
+func IsMarked(o metav1.Object) bool { return marked(o) != nil }
 
 // holdsSpec tells whether an entry of managedFields is the tool's and speaks of the spec. One without any field
 // information speaks of all of it.

@@ -86,7 +86,7 @@ func TestEditableNamesTheToolsOwnObject(t *testing.T) {
 				o.ManagedFields = append(o.ManagedFields, applied(m, someSpec, 1))
 			}
 			f, ok := fault.As(gitops.Editable(o, "Workspace dev"))
-			if want := "Workspace dev is held by " + c.want + " and can't be changed or deleted here."; !ok || f.Message != want {
+			if want := "Workspace dev is held by " + c.want + " and can't be deleted or renamed here."; !ok || f.Message != want {
 				t.Errorf("%v, want %q", f, want)
 			}
 		})
@@ -145,7 +145,7 @@ func TestDigestLeavesLittle(t *testing.T) {
 	if got := gitops.Changed(o); !got.Equal(at(7).Time) {
 		t.Errorf("changed at %v", got)
 	}
-	for _, broken := range []string{"", "{", "null", `{"spec": 7}`, `[]`} {
+	for _, broken := range []string{"", "{", "null", `{"spec": 7}`, `{"spec": null}`, `[]`} {
 		o := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
 			Annotations:   map[string]string{"argocd.argoproj.io/tracking-id": "x", corev1.LastAppliedConfigAnnotation: broken},
 			ManagedFields: []metav1.ManagedFieldsEntry{applied("argocd-controller", broken, 1)},

@@ -10,6 +10,8 @@
 package policy
 
 import (
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/internal/authz"
 	"github.com/berth-dev/berth/internal/fault"
@@ -29,6 +31,9 @@ type Start struct {
 	// Template and Version are what is started.
 	Template *v1alpha1.Template
 	Version  *v1alpha1.TemplateVersion
+	// Due is the uid of the version that the rollout has for the workspace, where that is not the active one yet; a start on
+	// it needs nobody's choice.
+	Due types.UID
 	// Chooser are the rights of whoever chose the version in place of the active one; the zero value when nobody did.
 	Chooser authz.Subject
 	// Given are the values that were asked for: the workspace's own and this build's ephemeral ones.
@@ -122,7 +127,7 @@ const VersionField = "template_version_id"
 
 // activeOnly: a template may want every start on its active version.
 func activeOnly(s Start) *fault.Error {
-	if !s.Template.Spec.RequireActiveVersion || isActive(s.Template, s.Version) || s.Chooser.Can(authz.Update, authz.TemplateObject(s.Template)) {
+	if !s.Template.Spec.RequireActiveVersion || isActive(s.Template, s.Version) || s.Version.UID == s.Due || s.Chooser.Can(authz.Update, authz.TemplateObject(s.Template)) {
 		return nil
 	}
 	return fault.New(fault.Forbidden, "Template %s requires its active version; only its administrators may start another.", s.Template.WireName()).

@@ -16,7 +16,6 @@ func NotEnforced(object v1alpha1.Object) []string {
 	switch o := object.(type) {
 	case *v1alpha1.Template:
 		f.lifecycle(o.Spec.Lifecycle)
-		f.rollout(o.Spec.Rollout)
 		f.content(o.Spec.Content)
 	case *v1alpha1.TemplateVersion:
 		f.content(&o.Spec.Content)
@@ -57,16 +56,6 @@ func (f *stated) lifecycle(l *v1alpha1.Lifecycle) {
 	f.add(len(l.AutostartDays) > 0, "spec.lifecycle.autostartDays")
 	f.add(l.AutostopRequirement != nil, "spec.lifecycle.autostopRequirement")
 	f.add(l.UserCancel == v1alpha1.PermissionForbid, "spec.lifecycle.userCancel")
-}
-
-func (f *stated) rollout(r *v1alpha1.Rollout) {
-	if r == nil {
-		return
-	}
-	f.add(r.Strategy == v1alpha1.RolloutProgressive, "spec.rollout.strategy")
-	f.add(len(r.Steps) > 0, "spec.rollout.steps")
-	f.add(r.MinBuilds != nil, "spec.rollout.minBuilds")
-	f.add(r.Deadline != "", "spec.rollout.deadline")
 }
 
 func (f *stated) content(c *v1alpha1.TemplateContent) {

@@ -70,7 +70,6 @@ func everythingStated() map[string]v1alpha1.Object {
 	for _, object := range all {
 		state(reflect.ValueOf(object).Elem().FieldByName("Spec"))
 	}
-	template.Spec.Rollout.Strategy = v1alpha1.RolloutProgressive
 	template.Spec.Lifecycle.UserCancel = v1alpha1.PermissionForbid
 	user.Spec.LoginType = v1alpha1.LoginTypeOIDC
 	organization.Spec.WorkspaceNamespaces = v1alpha1.WorkspaceNamespacesPerOwner

@@ -297,9 +297,8 @@ func TestNotEnforced(t *testing.T) {
 	template := &v1alpha1.Template{Spec: v1alpha1.TemplateSpec{
 		Content:   content(t, goDev),
 		Lifecycle: &v1alpha1.Lifecycle{AutostopAfter: "8h", DormantAfter: "336h", AutostopMax: "0s", KeepDeletedFor: "1h", StartTimeout: "5m"},
-		Rollout:   &v1alpha1.Rollout{Strategy: v1alpha1.RolloutProgressive, Steps: []v1alpha1.RolloutStep{{Group: "canaries"}}},
 	}}
-	want := []string{"spec.lifecycle.dormantAfter", "spec.rollout.strategy", "spec.rollout.steps", "spec.content.apps", "spec.content.scripts"}
+	want := []string{"spec.lifecycle.dormantAfter", "spec.content.apps", "spec.content.scripts"}
 	if diff := cmp.Diff(want, render.NotEnforced(template)); diff != "" {
 		t.Errorf("fields (-want +got):\n%s", diff)
 	}
