@@ -115,6 +115,7 @@ var rows = map[string]row{
 		return json.RawMessage(`{"description": "Another one"}`)
 	}},
 	"DELETE /api/v2/templates/{template}":       {wants: managed(200), path: ofSpare},
+	"GET /api/v2/templates/{template}/daus":     {wants: shared(200), path: ofTemplate("/daus?tz_offset=2")},
 	"GET /api/v2/templates/{template}/versions": {wants: shared(200), path: ofTemplate("/versions")},
 	"PATCH /api/v2/templates/{template}/versions": {wants: managed(200), path: ofTemplate("/versions"), body: func(w *world) any {
 		return codersdk.UpdateActiveTemplateVersion{ID: ids.Of(w.version)}

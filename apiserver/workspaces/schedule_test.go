@@ -14,6 +14,7 @@ import (
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/apiserver/store"
 	"github.com/berth-dev/berth/internal/ids"
+	"github.com/berth-dev/berth/internal/testing/given"
 )
 
 var _ = Describe("A workspace's schedule", func() {
@@ -99,6 +100,28 @@ var _ = Describe("A workspace's schedule", func() {
 			Transition: "start", RichParameterValues: values("reset", "true"),
 		})
 		Expect(ids.Of(w.object(ctx, w.ada, "dev"))).To(Equal(made.ID))
+	})
+})
+
+var _ = Describe("A workspace in git", func() {
+	It("keeps what git sets, and takes the rest from the API", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		object := given.Workspace(w.organization, "git", w.ada, "go-dev", func(o *v1alpha1.Workspace) {
+			o.Annotations = map[string]string{"argocd.argoproj.io/tracking-id": "apps:berth.dev/Workspace:platform/git"}
+			o.Spec.Autostart = &v1alpha1.Schedule{Schedule: "0 8 * * 1-5"}
+			o.Spec.Parameters = map[string]v1alpha1.Value{"cpu": v1alpha1.ValueOf(4)}
+		})
+		Expect(env.Client.Create(ctx, object, client.FieldOwner("argocd-controller"))).To(Succeed())
+		seen(ctx, object)
+		path := "workspaces/" + ids.Of(object).String()
+		put(ctx, 204, w.ada, path+"/ttl", codersdk.UpdateWorkspaceTTLRequest{TTLMillis: new(int64(3600000))})
+		r := refused(ctx, 409, w.ada, "PUT", path+"/autostart", codersdk.UpdateWorkspaceAutostartRequest{Schedule: new("30 9 * * 1-5")}, "schedule")
+		Expect(r.Message).To(Equal("Workspace git is held by Argo CD application apps, and spec.autostart.schedule can't be changed here."))
+		refused(ctx, 409, w.ada, "PUT", path+"/autostart", codersdk.UpdateWorkspaceAutostartRequest{}, "schedule")
+		refused(ctx, 409, w.ada, "POST", path+"/builds", codersdk.CreateWorkspaceBuildRequest{Transition: "start", RichParameterValues: values("cpu", "5")}, "cpu")
+		Expect(env.Client.Get(ctx, client.ObjectKeyFromObject(object), object)).To(Succeed())
+		Expect(object.Spec.Autostop.After).To(Equal(v1alpha1.Duration("1h")))
+		Expect(object.Spec.Autostart.Schedule).To(Equal("0 8 * * 1-5"))
 	})
 })
 
