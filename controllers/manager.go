@@ -39,6 +39,9 @@ type Options struct {
 	Namespace string
 	// ServiceAccount is the manager's own, in that namespace. It is what organizations' namespaces let look at Secrets.
 	ServiceAccount string
+	// APIServerAccount is the API server's service account in that namespace. It is what organizations' namespaces let
+	// store the values of variables; empty lets nobody.
+	APIServerAccount string
 	// AgentImage is the image that brings the agent into workspaces.
 	AgentImage string
 	// StartsAtOnce is how many starts of workspaces may be at work at once; 0 sets no bound.

@@ -92,7 +92,7 @@ var _ = Describe("the manager", Ordered, func() {
 		Expect(err).NotTo(HaveOccurred())
 		running, stop := context.WithCancel(context.Background())
 		mgr, err := controllers.New(running, config, controllers.Options{
-			Namespace: "berth-system", ServiceAccount: "berth-manager", AgentImage: "registry.example/berth:1", MetricsAddress: "0", HealthAddress: "0",
+			Namespace: "berth-system", ServiceAccount: "berth-manager", APIServerAccount: "berth-apiserver", AgentImage: "registry.example/berth:1", MetricsAddress: "0", HealthAddress: "0",
 			Worker: "manager-0", LeaderElect: true, Aggregation: true, Service: "berth-apiserver", ServicePort: 443,
 			ClusterRole: "berth-aggregated-api", Deployment: "berth-manager",
 		})

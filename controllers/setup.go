@@ -39,7 +39,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 
 	for kind, r := range map[string]interface{ Setup(ctrl.Manager) error }{
 		"activity":        &activity.Reconciler{Client: c, Namespace: o.Namespace, Clock: now},
-		"Organization":    &organization.Reconciler{Client: c, Live: live, Own: o.Namespace, Manager: o.ServiceAccount, Events: told, Clock: now},
+		"Organization":    &organization.Reconciler{Client: c, Live: live, Own: o.Namespace, Manager: o.ServiceAccount, APIServer: o.APIServerAccount, Events: told, Clock: now},
 		"User":            &user.Reconciler{Client: c, Claims: names, Events: told, Clock: now},
 		"Group":           &group.Reconciler{Client: c, Events: told, Clock: now},
 		"Template":        &template.Reconciler{Client: c, Live: live, Events: told, Clock: now},

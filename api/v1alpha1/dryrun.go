@@ -103,11 +103,11 @@ type DryRunList struct {
 	Items           []DryRun `json:"items"`
 }
 
+// WireName is the name of the object: a dry run has no other.
+func (d *DryRun) WireName() string { return d.Name }
+
 // WireID implements Object. A dry run lives for an hour, so that its uid is id enough.
 func (d *DryRun) WireID() ID { return "" }
-
-// WireName is the object's own name: nobody else gives a dry run one.
-func (d *DryRun) WireName() string { return d.Name }
 
 // GetConditions implements Object.
 func (d *DryRun) GetConditions() []metav1.Condition { return d.Status.Conditions }

@@ -4,21 +4,18 @@ package store
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/internal/authz"
+	"github.com/berth-dev/berth/internal/claims"
 	"github.com/berth-dev/berth/internal/fault"
 	"github.com/berth-dev/berth/internal/files"
 	"github.com/berth-dev/berth/internal/index"
@@ -93,46 +90,42 @@ func (s *Store) ImportRights(ctx context.Context, caller *authz.Caller, o *v1alp
 // ContentPath is where the content of a version stands; refusals of the cluster's schema name fields below it.
 const ContentPath = "spec.content"
 
-// longestStem leaves room for a hash in a version's metadata.name.
+// longestStem leaves room for what makes a version's metadata.name its own.
 const longestStem = 180
 
-// CreateVersion stores a version that has a name on the wire, and gives it a metadata.name that follows from it, so that
-// etcd refuses the second of two that come at once. A name that its template has already, whatever the capitals, is a
-// Conflict.
+// CreateVersion stores a version that has a name on the wire. A name that its template has already, whatever the capitals,
+// is a Conflict.
 func (s *Store) CreateVersion(ctx context.Context, v *v1alpha1.TemplateVersion) (*v1alpha1.TemplateVersion, error) {
 	if v.Spec.TemplateRef == nil {
 		made := v.DeepCopy()
 		made.GenerateName = "version-"
 		return made, asFault(s.client.Create(ctx, made))
 	}
+	var made *v1alpha1.TemplateVersion
+	claim := claims.Claim{Kind: claims.VersionName, Value: v.Namespace + "/" + string(v.Spec.TemplateRef.Name) + "/" + v.WireName()}
+	err := s.alone(ctx, claim, func() (err error) {
+		made, err = s.createVersion(ctx, v)
+		return err
+	})
+	return made, err
+}
+
+// createVersion is CreateVersion while nobody else gives the name.
+func (s *Store) createVersion(ctx context.Context, v *v1alpha1.TemplateVersion) (*v1alpha1.TemplateVersion, error) {
 	template := string(v.Spec.TemplateRef.Name)
-	versions, err := list[*v1alpha1.TemplateVersion](ctx, s, &v1alpha1.TemplateVersionList{}, index.Template, template, inNamespace(v))
-	if err != nil {
-		return nil, err
+	var versions v1alpha1.TemplateVersionList
+	if err := s.live.List(ctx, &versions, inNamespace(v)); err != nil {
+		return nil, asFault(err)
 	}
-	for _, other := range versions {
-		if index.Fold(other.WireName()) == index.Fold(v.WireName()) {
+	for i := range versions.Items {
+		other := &versions.Items[i]
+		if ref := other.Spec.TemplateRef; ref != nil && string(ref.Name) == template && index.Fold(other.WireName()) == index.Fold(v.WireName()) {
 			return nil, versionNameTaken()
 		}
 	}
-	sum := sha256.Sum256([]byte(index.Fold(v.WireName())))
-	stem := strings.TrimRight(template[:min(len(template), longestStem)], "-.") + "-u" + hex.EncodeToString(sum[:6])
-	for suffix := ""; ; suffix = "-" + strings.ToLower(rand.Text()[:6]) {
-		made := v.DeepCopy()
-		made.Name = stem + suffix
-		err := s.client.Create(ctx, made)
-		if !apierrors.IsAlreadyExists(err) {
-			return made, asFault(err)
-		}
-		there := &v1alpha1.TemplateVersion{}
-		if err := s.live.Get(ctx, client.ObjectKeyFromObject(made), there); client.IgnoreNotFound(err) != nil {
-			return nil, asFault(err)
-		}
-		if index.Fold(there.WireName()) == index.Fold(v.WireName()) {
-			return nil, versionNameTaken()
-		}
-		// one that had the name was renamed since: its object keeps its own name
-	}
+	made := v.DeepCopy()
+	made.GenerateName = strings.TrimRight(template[:min(len(template), longestStem)], "-.") + "-u"
+	return made, asFault(s.client.Create(ctx, made))
 }
 
 func versionNameTaken() error {

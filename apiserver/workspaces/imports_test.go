@@ -15,14 +15,11 @@ import (
 	"github.com/google/uuid"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/berth-dev/berth/api/codersdk"
 	"github.com/berth-dev/berth/api/v1alpha1"
-	"github.com/berth-dev/berth/controllers/dryrun"
 	"github.com/berth-dev/berth/controllers/phase"
 	"github.com/berth-dev/berth/controllers/templateversion"
 	"github.com/berth-dev/berth/internal/archive"
@@ -306,6 +303,14 @@ var _ = Describe("Pushing a template", func() {
 		Expect(w.stored(ctx, again.ID).Spec.Content).To(Equal(w.version.Spec.Content))
 	})
 
+	It("makes a version of an example as of a file", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		v := as[codersdk.TemplateVersion](ctx, 201, w.admin, "POST", w.versions(), pushed(uuid.Nil, func(in *codersdk.CreateTemplateVersionRequest) { in.ExampleID = "linux" }))
+		Expect(v.Readme).NotTo(BeEmpty())
+		Expect(w.check(ctx, v.ID).Job.Status).To(Equal(codersdk.ProvisionerJobSucceeded))
+		Expect(ask(ctx, w.admin, "GET", "files/"+v.Job.FileID.String(), nil).status).To(Equal(200))
+	})
+
 	It("cancels a check that has not begun", func(ctx SpecContext) {
 		w := newWorld(ctx)
 		v := w.push(ctx, w.admin, tarred("template.yaml", "image: a"))
@@ -314,153 +319,6 @@ var _ = Describe("Pushing a template", func() {
 		Expect(as[codersdk.TemplateVersion](ctx, 200, w.admin, "GET", path, nil).Job.Status).To(Equal(codersdk.ProvisionerJobCanceling))
 		refused(ctx, 400, w.admin, "PATCH", path+"/cancel", nil)
 		Expect(w.check(ctx, v.ID).Job.Status).To(Equal(codersdk.ProvisionerJobCanceled))
-	})
-})
-
-var _ = Describe("Variables", func() {
-	const declared = "image: ${variables.image}\nvariables:\n- {name: image, type: string}\n- {name: size, type: integer, default: 3}\n" +
-		"- {name: token, type: string, sensitive: true, description: for the registry}\n" +
-		"env: [{name: TOKEN, valueFrom: {secretKeyRef: {name: '${variables.token.name}', key: '${variables.token.key}'}}}]\n"
-	given := func(pairs ...string) func(*codersdk.CreateTemplateVersionRequest) {
-		return func(in *codersdk.CreateTemplateVersionRequest) {
-			for i := 0; i < len(pairs); i += 2 {
-				in.UserVariableValues = append(in.UserVariableValues, codersdk.VariableValue{Name: pairs[i], Value: pairs[i+1]})
-			}
-		}
-	}
-
-	It("without a value fail the job with a code that clients know", func(ctx SpecContext) {
-		w := newWorld(ctx)
-		failed := w.check(ctx, w.push(ctx, w.admin, tarred("template.yaml", declared), given("image", "a")).ID)
-		Expect(failed.Job.ErrorCode).To(Equal(codersdk.RequiredTemplateVariables))
-		Expect(failed.Job.Error).To(ContainSubstring("token"))
-		Expect(as[[]codersdk.TemplateVersionVariable](ctx, 200, w.admin, "GET", "templateversions/"+failed.ID.String()+"/variables", nil)).To(Equal([]codersdk.TemplateVersionVariable{
-			{Name: "image", Type: "string", Value: "a", Required: true},
-			{Name: "size", Type: "number", Value: "3", DefaultValue: "3"},
-			{Name: "token", Description: "for the registry", Type: "string", Required: true, Sensitive: true},
-		}))
-	})
-
-	It("V 51: that are sensitive stand in a Secret, and nowhere else", func(ctx SpecContext) {
-		const canary = "canary-e01b"
-		w := newWorld(ctx)
-		v := w.push(ctx, w.admin, tarred("template.yaml", declared), given("image", "a", "token", canary, "unknown", canary))
-		object := w.stored(ctx, v.ID)
-		ref := object.Spec.Content.Variables[2].ValueFrom.SecretKeyRef
-		secret := &corev1.Secret{}
-		Expect(env.Client.Get(ctx, client.ObjectKey{Namespace: w.organization, Name: string(ref.Name)}, secret)).To(Succeed())
-		Expect(string(secret.Data[ref.Key])).To(Equal(canary))
-		Expect(secret.Labels).To(HaveKeyWithValue(render.LabelMountable, "true"))
-		Expect(secret.OwnerReferences).To(ConsistOf(HaveField("UID", object.UID)), "it goes with its version")
-
-		Expect(w.check(ctx, v.ID).Job.Status).To(Equal(codersdk.ProvisionerJobSucceeded))
-		text, err := json.Marshal(w.stored(ctx, v.ID))
-		Expect(err).NotTo(HaveOccurred())
-		Expect(string(text)).NotTo(ContainSubstring(canary))
-		path := "templateversions/" + v.ID.String()
-		for _, rest := range []string{"", "/variables", "/logs", "/resources", "/rich-parameters", "/external-auth"} {
-			for _, user := range []string{w.admin, w.owner} {
-				a := ask(ctx, user, "GET", path+rest, nil)
-				Expect(a.status).To(Equal(200), rest)
-				Expect(string(a.body)).NotTo(ContainSubstring(canary), rest)
-			}
-		}
-		shown := as[[]codersdk.TemplateVersionVariable](ctx, 200, w.admin, "GET", path+"/variables", nil)
-		Expect(shown[2].Value).To(Equal("*redacted*"))
-		logs := ask(ctx, w.admin, "GET", path+"/logs", nil)
-		Expect(string(logs.body)).To(ContainSubstring(`there is no variable`), "a name that is not declared is told")
-	})
-
-	It("are refused where they are of another type, without a word of the value", func(ctx SpecContext) {
-		w := newWorld(ctx)
-		file := upload(ctx, w.admin, tarred("template.yaml", declared))
-		r := refused(ctx, 400, w.admin, "POST", w.versions(), pushed(file, given("size", "canary-big")), "user_variable_values")
-		text, err := json.Marshal(r)
-		Expect(err).NotTo(HaveOccurred())
-		Expect(string(text)).NotTo(ContainSubstring("canary"))
-		refused(ctx, 400, w.admin, "POST", w.versions(), pushed(file, given("image", "a", "image", "b")), "user_variable_values")
-	})
-})
-
-var _ = Describe("A dry run", func() {
-	// work has the manager's own code work on all dry runs of the organization.
-	work := func(ctx context.Context, w *world) {
-		GinkgoHelper()
-		journal := cluster.NewJournal(env.Client)
-		r := &dryrun.Reconciler{
-			Client: journal, Live: journal, As: phase.Impersonating(env.Config, env.Scheme, env.Client.RESTMapper()),
-			Platform: render.Platform{AgentImage: "registry.example/berth:1"}, Worker: "manager-0", Clock: clock.RealClock{},
-		}
-		var all v1alpha1.DryRunList
-		Expect(env.Client.List(ctx, &all, client.InNamespace(w.organization))).To(Succeed())
-		for i := range all.Items {
-			Expect(journal.Settle(ctx, r, &all.Items[i])).To(Succeed())
-			seen(ctx, &all.Items[i])
-		}
-	}
-	// version is one of goDev that was pushed and checked.
-	version := func(ctx context.Context, w *world) string {
-		GinkgoHelper()
-		v := w.push(ctx, w.admin, tarred("template.yaml", "image: a\nparameters: [{name: cpu, type: integer, default: 2, maximum: 8}]\nresources: {requests: {cpu: '${parameters.cpu}'}}\n"),
-			func(in *codersdk.CreateTemplateVersionRequest) { in.TemplateID = ids.Of(w.goDev) })
-		Expect(w.check(ctx, v.ID).Job.Status).To(Equal(codersdk.ProvisionerJobSucceeded))
-		return "templateversions/" + v.ID.String() + "/dry-run"
-	}
-	cpu := func(value string) codersdk.CreateTemplateVersionDryRunRequest {
-		return codersdk.CreateTemplateVersionDryRunRequest{WorkspaceName: "dev", RichParameterValues: []codersdk.WorkspaceBuildParameter{{Name: "cpu", Value: value}}}
-	}
-
-	It("is asked of the cluster, and shows what a workspace would be", func(ctx SpecContext) {
-		w := newWorld(ctx)
-		path := version(ctx, w)
-		job := as[codersdk.ProvisionerJob](ctx, 201, w.ada, "POST", path, cpu("4"))
-		Expect(job.Status).To(Equal(codersdk.ProvisionerJobPending))
-		one := path + "/" + job.ID.String()
-		Expect(as[[]codersdk.ProvisionerJobLog](ctx, 200, w.ada, "GET", one+"/logs", nil)).To(BeEmpty())
-		work(ctx, w)
-		done := as[codersdk.ProvisionerJob](ctx, 200, w.ada, "GET", one, nil)
-		Expect(done.Status).To(Equal(codersdk.ProvisionerJobSucceeded), done.Error)
-		Expect(done.ID).To(Equal(job.ID))
-		Expect(as[[]codersdk.ProvisionerJobLog](ctx, 200, w.ada, "GET", one+"/logs", nil)).NotTo(BeEmpty())
-		Expect(as[[]codersdk.WorkspaceResource](ctx, 200, w.ada, "GET", one+"/resources", nil)).To(HaveLen(2))
-		refused(ctx, 400, w.ada, "PATCH", one+"/cancel", nil)
-
-		By("others, who do not learn of it, and who administers the template")
-		Expect(ask(ctx, w.grace, "GET", one, nil).status).To(Equal(404))
-		Expect(ask(ctx, w.grace, "PATCH", one+"/cancel", nil).status).To(Equal(404))
-		Expect(ask(ctx, w.admin, "GET", one, nil).status).To(Equal(200))
-
-		By("another version, which it does not belong to")
-		Expect(ask(ctx, w.ada, "GET", "templateversions/"+ids.Of(w.version).String()+"/dry-run/"+job.ID.String(), nil).status).To(Equal(404))
-		Expect(ask(ctx, w.ada, "GET", path+"/"+absent(), nil).status).To(Equal(404))
-		Expect(ask(ctx, w.ada, "GET", path+"/x", nil).status).To(Equal(400))
-	})
-
-	It("is canceled before it has begun", func(ctx SpecContext) {
-		w := newWorld(ctx)
-		path := version(ctx, w)
-		job := as[codersdk.ProvisionerJob](ctx, 201, w.ada, "POST", path, cpu("4"))
-		one := path + "/" + job.ID.String()
-		as[codersdk.Response](ctx, 200, w.ada, "PATCH", one+"/cancel", nil)
-		refused(ctx, 400, w.ada, "PATCH", one+"/cancel", nil)
-		work(ctx, w)
-		Expect(as[codersdk.ProvisionerJob](ctx, 200, w.ada, "GET", one, nil).Status).To(Equal(codersdk.ProvisionerJobCanceled))
-	})
-
-	It("is refused with the names of what is wrong", func(ctx SpecContext) {
-		w := newWorld(ctx)
-		path := version(ctx, w)
-		refused(ctx, 400, w.ada, "POST", path, cpu("many"), "cpu")
-		refused(ctx, 400, w.ada, "POST", path, cpu("9"), "cpu")
-		refused(ctx, 400, w.ada, "POST", path, codersdk.CreateTemplateVersionDryRunRequest{WorkspaceName: "a--b"}, "workspace_name")
-		refused(ctx, 400, w.ada, "POST", path, codersdk.CreateTemplateVersionDryRunRequest{UserVariableValues: []codersdk.VariableValue{{Name: "a"}}}, "user_variable_values")
-		Expect(ask(ctx, w.eve, "POST", path, cpu("1")).status).To(Equal(404))
-
-		unchecked := w.push(ctx, w.admin, tarred("template.yaml", "image: a"))
-		Expect(ask(ctx, w.admin, "POST", "templateversions/"+unchecked.ID.String()+"/dry-run", cpu("1")).status).To(Equal(412))
-		broken := w.push(ctx, w.admin, tarred("main.tf", ""))
-		w.check(ctx, broken.ID)
-		Expect(ask(ctx, w.admin, "POST", "templateversions/"+broken.ID.String()+"/dry-run", cpu("1")).status).To(Equal(412))
 	})
 })
 

@@ -31,6 +31,7 @@ import (
 	"github.com/berth-dev/berth/apiserver/versions"
 	"github.com/berth-dev/berth/apiserver/workspaces"
 	"github.com/berth-dev/berth/internal/authz"
+	"github.com/berth-dev/berth/internal/examples"
 	"github.com/berth-dev/berth/internal/fault"
 	"github.com/berth-dev/berth/internal/identity"
 	"github.com/berth-dev/berth/internal/testing/cluster"
@@ -74,7 +75,7 @@ var _ = BeforeSuite(func() {
 		Routes: slices.Concat(
 			(&quotas.Handlers{Store: objects}).Routes(),
 			(&templates.Handlers{Store: objects, Now: time.Now}).Routes(),
-			(&versions.Handlers{Store: objects, Files: objects.Files(time.Now), AccessURL: "http://berth.test", Now: time.Now}).Routes(),
+			(&versions.Handlers{Store: objects, Files: objects.Files(time.Now), Example: examples.Archive, AccessURL: "http://berth.test", Now: time.Now}).Routes(),
 			(&files.Handlers{Store: objects, Files: objects.Files(time.Now)}).Routes(),
 			(&workspaces.Handlers{Store: objects, Now: time.Now}).Routes(),
 			(&builds.Handlers{Store: objects, Now: time.Now}).Routes(),

@@ -82,7 +82,7 @@ func TestRightsAreTheLeast(t *testing.T) {
 				}
 			}
 			core := slices.Contains(rule.APIGroups, "")
-			if r.Namespace == "" && core && r.Name != mountable && slices.ContainsFunc(rule.Resources, func(s string) bool { return strings.HasPrefix(s, "secrets") }) {
+			if r.Namespace == "" && core && r.Name != mountable && r.Name != variables && slices.ContainsFunc(rule.Resources, func(s string) bool { return strings.HasPrefix(s, "secrets") }) {
 				t.Errorf("%s reaches Secrets of every namespace", r.Name)
 			}
 			if core && slices.ContainsFunc(rule.Resources, func(s string) bool {
@@ -106,6 +106,9 @@ func TestRightsAreTheLeast(t *testing.T) {
 // mountable is the one role that reads Secrets wherever it is bound, and so is bound by namespace only.
 const mountable = "berth-mountable"
 
+// variables is the role that makes Secrets where it is bound, and reads none.
+const variables = "berth-variables"
+
 func TestNothingReadsSecretsClusterWide(t *testing.T) {
 	all := objects(t, render(t))
 	binds := map[string][]rbacv1.PolicyRule{}
@@ -121,6 +124,12 @@ func TestNothingReadsSecretsClusterWide(t *testing.T) {
 				t.Errorf("%s holds more than it should: %s", mountable, diff)
 			}
 		}
+		if role.Name == variables {
+			want := []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"create"}}}
+			if diff := cmp.Diff(want, role.Rules); diff != "" {
+				t.Errorf("%s holds more than it should: %s", variables, diff)
+			}
+		}
 		for _, rule := range role.Rules {
 			if slices.Contains(rule.APIGroups, rbacv1.GroupName) && !slices.Equal(rule.Resources, []string{"clusterroles"}) ||
 				slices.Contains(rule.Verbs, "bind") {
@@ -129,13 +138,16 @@ func TestNothingReadsSecretsClusterWide(t *testing.T) {
 		}
 	}
 	for _, o := range slices.Concat(of(all, "ClusterRoleBinding"), of(all, "RoleBinding")) {
-		if b := as[rbacv1.RoleBinding](t, o); b.RoleRef.Name == mountable {
-			t.Errorf("%s %s binds %s: the manager does, where organizations are", o.GetKind(), o.GetName(), mountable)
+		if b := as[rbacv1.RoleBinding](t, o); b.RoleRef.Name == mountable || b.RoleRef.Name == variables {
+			t.Errorf("%s %s binds %s: the manager does, where organizations are", o.GetKind(), o.GetName(), b.RoleRef.Name)
 		}
 	}
-	// the manager alone binds, that role alone, by a RoleBinding of that name alone
+	// the manager alone binds, those roles alone, each by a RoleBinding of its own name alone
 	want := map[string][]rbacv1.PolicyRule{"berth-manager": {
 		{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"clusterroles"}, ResourceNames: []string{mountable}, Verbs: []string{"bind"}},
+		{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"clusterroles"}, ResourceNames: []string{variables}, Verbs: []string{"bind"}},
+		{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"rolebindings"}, ResourceNames: []string{"berth-apiserver-variables"},
+			Verbs: []string{"create", "delete", "get", "patch"}},
 		{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"rolebindings"}, ResourceNames: []string{"berth-manager-mountable"},
 			Verbs: []string{"create", "delete", "get", "list", "patch", "watch"}},
 	}}

@@ -30,6 +30,7 @@ func run() error {
 	level := &slog.LevelVar{}
 	flag.StringVar(&o.Namespace, "namespace", "berth-system", "Berth's own `namespace`")
 	flag.StringVar(&o.ServiceAccount, "service-account", "berth-manager", "the manager's own `ServiceAccount`")
+	flag.StringVar(&o.APIServerAccount, "apiserver-service-account", "berth-apiserver", "the API server's `ServiceAccount`")
 	flag.StringVar(&o.AgentImage, "agent-image", "", "the `image` that brings the agent into workspaces")
 	flag.IntVar(&o.StartsAtOnce, "starts-at-once", 1000, "how many starts of workspaces may be at work at once; others wait, first come first; 0 sets no bound")
 	flag.BoolVar(&o.LeaderElect, "leader-elect", false, "have one of several replicas act")

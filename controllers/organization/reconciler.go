@@ -56,6 +56,8 @@ type Reconciler struct {
 	Own string
 	// Manager is the manager's own ServiceAccount there.
 	Manager string
+	// APIServer is the API server's service account in Berth's own namespace; empty where there is none.
+	APIServer string
 	// Events is where people are told.
 	Events events.EventRecorder
 	// Clock tells the time of conditions.
@@ -94,7 +96,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := r.Get(ctx, req.NamespacedName, &s.org); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	steps := []phase.Step[scope]{r.identity, r.observe, r.use, r.withdraw, r.decide, r.apply, r.soleDefault}
+	steps := []phase.Step[scope]{
+		r.identity, r.observe, r.use, r.withdraw, r.withdrawVariables, r.decide, r.apply, r.bindVariables, r.soleDefault,
+	}
 	if s.org.DeletionTimestamp != nil {
 		steps = []phase.Step[scope]{r.observe, r.use, r.unused, r.release}
 	} else if wrote, err := phase.Adopt(ctx, r.Client, &s.org, Finalizer); wrote || err != nil {
