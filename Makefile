@@ -88,6 +88,12 @@ fuzz: ## Run every fuzz target for FUZZTIME
 	  for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$d/*_test.go | cut -c6-); do \
 	    echo "fuzz ./$$d $$f"; go test ./$$d -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) </dev/null; done; done
 
+# alone on the machine: whatever else runs slows what is measured
+.PHONY: bench
+bench: assets ## Measure the manager, a line a figure (about 15 minutes); ARGS='-only quiet-writes' narrows
+	@mkdir -p bin && go build -o bin/bench ./hack/bench
+	KUBEBUILDER_ASSETS=$$(go run -C hack/cluster . assets) bin/bench $(ARGS)
+
 .PHONY: e2e
 e2e: ## Tests on the one-node cluster, through the chart, with real pods
 	@hack/e2e.sh
