@@ -133,6 +133,8 @@ var _ = Describe("Many clients at once", func() {
 		Eventually(at).WithContext(ctx).WithTimeout(30 * time.Second).Should(Equal(codersdk.WorkspaceStatusRunning))
 
 		path := "/api/v2/workspaces/" + made.ID.String() + "/builds"
+		patient, enough := context.WithTimeout(ctx, 2*time.Minute)
+		defer enough()
 		var clients sync.WaitGroup
 		var mu sync.Mutex
 		numbers := map[int64]bool{made.LatestBuild.BuildNumber: true}
@@ -143,13 +145,12 @@ var _ = Describe("Many clients at once", func() {
 			}
 			clients.Go(func() {
 				defer GinkgoRecover()
-				for round := range 300 {
+				for round := 0; patient.Err() == nil; round++ {
 					mu.Lock()
-					enough := len(numbers) >= 12
-					mu.Unlock()
-					if enough {
-						return
+					if len(numbers) >= 12 {
+						enough()
 					}
+					mu.Unlock()
 					transition := codersdk.WorkspaceTransitionStart
 					if (i/2+round)%2 == 1 {
 						transition = codersdk.WorkspaceTransitionStop

@@ -25,8 +25,11 @@ import (
 // answers and requests are all wire structs, by the direction in which they travel.
 var (
 	answers = []reflect.Type{
+		reflect.TypeFor[codersdk.ArchiveTemplateVersionsResponse](),
 		reflect.TypeFor[codersdk.BuildInfoResponse](),
 		reflect.TypeFor[codersdk.CreateFirstUserResponse](),
+		reflect.TypeFor[codersdk.DAUEntry](),
+		reflect.TypeFor[codersdk.DAUsResponse](),
 		reflect.TypeFor[codersdk.DERPRegion](),
 		reflect.TypeFor[codersdk.Healthcheck](),
 		reflect.TypeFor[codersdk.LoginWithPasswordResponse](),
@@ -39,6 +42,7 @@ var (
 		reflect.TypeFor[codersdk.Template](),
 		reflect.TypeFor[codersdk.TemplateAutostartRequirement](),
 		reflect.TypeFor[codersdk.TemplateAutostopRequirement](),
+		reflect.TypeFor[codersdk.TemplateExample](),
 		reflect.TypeFor[codersdk.TemplateVersion](),
 		reflect.TypeFor[codersdk.TemplateVersionExternalAuth](),
 		reflect.TypeFor[codersdk.TemplateVersionParameter](),
@@ -66,12 +70,17 @@ var (
 		reflect.TypeFor[codersdk.WorkspacesResponse](),
 	}
 	requests = []reflect.Type{
+		reflect.TypeFor[codersdk.ArchiveTemplateVersionsRequest](),
 		reflect.TypeFor[codersdk.CreateFirstUserRequest](),
+		reflect.TypeFor[codersdk.CreateTemplateRequest](),
 		reflect.TypeFor[codersdk.CreateTemplateVersionDryRunRequest](),
 		reflect.TypeFor[codersdk.CreateTemplateVersionRequest](),
 		reflect.TypeFor[codersdk.CreateWorkspaceBuildRequest](),
 		reflect.TypeFor[codersdk.CreateWorkspaceRequest](),
 		reflect.TypeFor[codersdk.LoginWithPasswordRequest](),
+		reflect.TypeFor[codersdk.PatchTemplateVersionRequest](),
+		reflect.TypeFor[codersdk.UpdateActiveTemplateVersion](),
+		reflect.TypeFor[codersdk.UpdateTemplateMeta](),
 		reflect.TypeFor[codersdk.UpdateWorkspaceAutostartRequest](),
 		reflect.TypeFor[codersdk.UpdateWorkspaceRequest](),
 		reflect.TypeFor[codersdk.UpdateWorkspaceAutomaticUpdatesRequest](),

@@ -291,7 +291,7 @@ metadata: {name: ada-api}
 spec: {name: api, owner: {user: ada}, autostop: {after: 8h}, templateRef: {name: go-dev}, parameters: {cpu: 4}, autostart: {schedule: "30 9 * * 1-5", timeZone: Europe/Zurich}}`,
 		"an organization": "kind: Organization\nmetadata: {name: platform}\nspec: {displayName: Platform, default: true, podSecurity: restricted}",
 		"a user":          "kind: User\nmetadata: {name: ada}\nspec: {email: ada@example.org, loginType: OIDC, subjects: [{kind: User, name: \"oidc:ada\"}]}",
-		"a template that is held, with caps": "kind: Template\nmetadata: {name: torch}\nspec: {hold: {version: torch-51aa03, until: \"2026-11-26T14:00:00Z\", by: ada}, " +
+		"a template that is held, with caps": "kind: Template\nmetadata: {name: held}\nspec: {hold: {version: torch-51aa03, until: \"2026-11-26T14:00:00Z\", by: ada}, " +
 			"limits: {running: 8, perUser: {running: 1, kept: 2}}, content: {image: a}}",
 		"a group with caps": "kind: Group\nmetadata: {name: frontend}\nspec: {quota: {dailyCost: 100, running: 40, kept: 80, perMember: {running: 2, kept: 4}}}",
 		"a group":           "kind: Group\nmetadata: {name: backend}\nspec: {members: [grace], subjects: [{kind: Group, name: \"oidc:backend\"}], quota: {dailyCost: 100, running: 40}}",

@@ -26,8 +26,8 @@ import (
 func crds(t *testing.T) map[string]apiextensionsv1.CustomResourceDefinition {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(cluster.Root(), "config", "crd", "*.yaml"))
-	if err != nil || len(files) != 8 {
-		t.Fatalf("%d definitions, want 8: %v", len(files), err)
+	if err != nil || len(files) != 9 {
+		t.Fatalf("%d definitions, want 9: %v", len(files), err)
 	}
 	all := map[string]apiextensionsv1.CustomResourceDefinition{}
 	for _, file := range files {

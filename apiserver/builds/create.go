@@ -35,6 +35,9 @@ func (h *Handlers) create(ctx context.Context, p store.WorkspaceParts, in coders
 		RequestID:  httpapi.RequestID(ctx),
 		Now:        h.Now(),
 	}
+	if request.Number, err = h.Store.NextNumber(ctx, p); err != nil {
+		return codersdk.WorkspaceBuild{}, err
+	}
 	switch transition {
 	case v1alpha1.TransitionStart:
 		p.Workspace, err = h.start(ctx, p, in, &request)
@@ -42,9 +45,6 @@ func (h *Handlers) create(ctx context.Context, p store.WorkspaceParts, in coders
 		repeat(p, &request)
 	}
 	if err != nil {
-		return codersdk.WorkspaceBuild{}, err
-	}
-	if request.Number, err = h.Store.NextNumber(ctx, p.Workspace); err != nil {
 		return codersdk.WorkspaceBuild{}, err
 	}
 	build := store.NewBuild(p.Workspace, request)

@@ -165,10 +165,18 @@ func (s *Store) WithBuild(ctx context.Context, p WorkspaceParts, b *v1alpha1.Wor
 	return p, err
 }
 
-// NextNumber is the number of a workspace's next build.
-func (s *Store) NextNumber(ctx context.Context, w *v1alpha1.Workspace) (int64, error) {
-	builds, err := s.newJoin().builds(ctx, w)
-	return ledger.Next(w, builds), err
+// NextNumber is the number of a workspace's next build, as long as the newest one is still that of the parts, by which the
+// caller has judged whether another may begin; a Conflict where somebody was faster, since a number above theirs would put
+// a second build beside one at work.
+func (s *Store) NextNumber(ctx context.Context, p WorkspaceParts) (int64, error) {
+	builds, err := s.newJoin().builds(ctx, p.Workspace)
+	if err != nil {
+		return 0, err
+	}
+	if len(builds) > 0 && (p.Build == nil || builds[0].UID != p.Build.UID) {
+		return 0, ActiveBuild()
+	}
+	return ledger.Next(p.Workspace, builds), nil
 }
 
 // LastStart is the newest of a workspace's starts that went well; nil when there was none.

@@ -202,12 +202,25 @@ var _ = Describe("A new build", func() {
 
 	It("has the next number as soon as the one before is stored", func(ctx SpecContext) {
 		w := workspace(ctx)
+		var last *v1alpha1.WorkspaceBuild
 		for want := int64(1); want <= 3; want++ {
-			number, err := objects.NextNumber(ctx, w)
+			number, err := objects.NextNumber(ctx, store.WorkspaceParts{Workspace: w, Build: last})
 			Expect(err).NotTo(HaveOccurred())
 			Expect(number).To(Equal(want))
-			_, err = objects.CreateBuild(ctx, store.NewBuild(w, request(number, v1alpha1.TransitionStop)))
+			last, err = objects.CreateBuild(ctx, store.NewBuild(w, request(number, v1alpha1.TransitionStop)))
 			Expect(err).NotTo(HaveOccurred())
+		}
+	})
+
+	It("has no number when another build came between the judgement and the number", func(ctx SpecContext) {
+		w := workspace(ctx)
+		judged, err := objects.CreateBuild(ctx, store.NewBuild(w, request(1, v1alpha1.TransitionStart)))
+		Expect(err).NotTo(HaveOccurred())
+		_, err = objects.CreateBuild(ctx, store.NewBuild(w, request(2, v1alpha1.TransitionStop)))
+		Expect(err).NotTo(HaveOccurred())
+		for _, late := range []*v1alpha1.WorkspaceBuild{nil, judged} {
+			_, err = objects.NextNumber(ctx, store.WorkspaceParts{Workspace: w, Build: late})
+			Expect(fault.Is(err, fault.Conflict)).To(BeTrue(), "%v", err)
 		}
 	})
 })
