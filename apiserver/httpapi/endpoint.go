@@ -51,20 +51,26 @@ func ByName[T any](name string, find func(context.Context, string) (T, authz.Obj
 	return func(r *http.Request) (T, authz.Object, error) { return find(r.Context(), r.PathValue(name)) }
 }
 
+// allowed is the object that a request speaks of: a 404 when the caller may not see it, a 403 when it may not do this to it.
+func (l Load[T]) allowed(r *http.Request, a authz.Action) (T, error) {
+	object, rights, err := l(r)
+	if fault.Is(err, fault.NotFound) {
+		return object, notFound()
+	}
+	if err != nil {
+		return object, err
+	}
+	return object, Allow(r.Context(), a, rights)
+}
+
 // On serves a route about one object: load finds it (404 when the caller may not see it), the action is checked against
 // it (403), and only then is the input read and fn run. In is None, Query, Upload, or the type of a JSON body; Out is None,
 // Blob, the type of a JSON body, or a Reply of it.
 func On[T, In, Out any](load Load[T], a authz.Action, fn func(context.Context, T, In) (Out, error)) Endpoint {
 	e := endpoint[In, Out](a, true)
 	e.serve = func(w http.ResponseWriter, r *http.Request, status int) error {
-		object, rights, err := load(r)
-		if fault.Is(err, fault.NotFound) {
-			return notFound()
-		}
+		object, err := load.allowed(r, a)
 		if err != nil {
-			return err
-		}
-		if err := Allow(r.Context(), a, rights); err != nil {
 			return err
 		}
 		in, err := read[In](w, r)
@@ -84,14 +90,8 @@ func On[T, In, Out any](load Load[T], a authz.Action, fn func(context.Context, T
 func Bytes[T any](load Load[T], a authz.Action, media string, fn func(context.Context, T) ([]byte, error)) Endpoint {
 	e := endpoint[None, None](a, true)
 	e.serve = func(w http.ResponseWriter, r *http.Request, status int) error {
-		object, rights, err := load(r)
-		if fault.Is(err, fault.NotFound) {
-			return notFound()
-		}
+		object, err := load.allowed(r, a)
 		if err != nil {
-			return err
-		}
-		if err := Allow(r.Context(), a, rights); err != nil {
 			return err
 		}
 		data, err := fn(r.Context(), object)

@@ -42,14 +42,8 @@ type stream[T any] struct {
 
 // begin checks the caller before anything of a stream is sent, as On does.
 func begin[T any](load Load[T], a authz.Action, r *http.Request) (*stream[T], error) {
-	object, rights, err := load(r)
-	if fault.Is(err, fault.NotFound) {
-		return nil, notFound()
-	}
+	object, err := load.allowed(r, a)
 	if err != nil {
-		return nil, err
-	}
-	if err := Allow(r.Context(), a, rights); err != nil {
 		return nil, err
 	}
 	return &stream[T]{load: load, action: a, r: r, first: object}, nil
