@@ -154,15 +154,23 @@ func (s *socket) send(ctx context.Context, value any) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
-	defer cancel()
+	ctx, done := sending(ctx)
+	defer done()
 	return s.conn.Write(ctx, websocket.MessageText, text)
 }
 
 func (s *socket) ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
-	defer cancel()
+	ctx, done := sending(ctx)
+	defer done()
 	return s.conn.Ping(ctx)
+}
+
+// sending bounds what is sent in time. A frame that is on its way outlives its stream's end by a moment: the library cuts
+// the connection when a write's context ends, and the client would never read why its stream ended.
+func sending(ctx context.Context) (context.Context, func()) {
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(endGrace, cancel) })
+	return limited, func() { stop(); cancel() }
 }
 
 // fail closes the socket before its log has ended. A caller who may not go on is told so; a client that is gone is told

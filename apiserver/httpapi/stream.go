@@ -21,6 +21,8 @@ const (
 	recheck = time.Second
 	// sendTimeout is how long a client may take to take what is sent.
 	sendTimeout = 10 * time.Second
+	// endGrace is how long what is being sent may still take when its stream has ended.
+	endGrace = 500 * time.Millisecond
 	// lookEvery and lookFor are how an object is looked for that was there a moment ago.
 	lookEvery, lookFor = 50 * time.Millisecond, 2 * time.Second
 )
