@@ -83,7 +83,8 @@ func (s *session) trash() *cobra.Command {
 	return c
 }
 
-// deleted are the records of workspaces whose volumes are still there and that were not brought back, the newest first.
+// deleted are the records of workspaces whose volumes are still there and that were not brought back, the newest first. A
+// workspace that was brought back and deleted again has one record of each time; the last one tells what is left of it.
 func (c *connection) deleted(ctx context.Context, now time.Time, where ...client.ListOption) ([]v1alpha1.DeletedWorkspace, error) {
 	var records v1alpha1.DeletedWorkspaceList
 	if err := c.List(ctx, &records, where...); err != nil {
@@ -103,7 +104,13 @@ func (c *connection) deleted(ctx context.Context, now time.Time, where ...client
 		return lives[ids.Of(&d).String()] || d.Spec.Orphan || len(d.Spec.Volumes) == 0 || over
 	})
 	slices.SortStableFunc(found, func(a, b v1alpha1.DeletedWorkspace) int { return strings.Compare(b.Spec.DeletedAt, a.Spec.DeletedAt) })
-	return found, nil
+	told := map[string]bool{}
+	return slices.DeleteFunc(found, func(d v1alpha1.DeletedWorkspace) bool {
+		id := ids.Of(&d).String()
+		again := told[id]
+		told[id] = true
+		return again
+	}), nil
 }
 
 func (s *session) undelete() *cobra.Command {

@@ -85,6 +85,7 @@ var _ = Describe("a workspace", func() {
 		Expect(run(ctx, admin, "trash", "-n", org)).To(Equal(result{0, "", "no deleted workspace can be brought back here\n"}))
 		Expect(run(ctx, admin, "undelete", "api", "-n", org)).To(HaveField("Err", HaveSuffix("next: kubectl berth trash -n "+org+"\n")))
 		Expect(run(ctx, admin, "delete", "api", "-n", org)).To(HaveField("Out", "workspace.berth.dev/api deleted\n"))
+		Expect(run(ctx, admin, "trash", "-n", org).Out).To(MatchRegexp(`^OWNER .*\nlife .*\n$`), "once, though it was deleted twice")
 		Expect(run(ctx, admin, "trash", "-A", "-o", "json")).To(HaveField("Out", ContainSubstring(`"namespace": "`+org+`"`)))
 
 		Expect(run(ctx, admin, "why", "api", "-n", org)).To(Equal(result{1, "",
