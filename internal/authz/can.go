@@ -47,6 +47,9 @@ func (s Subject) Can(a Action, o Object) bool {
 		return s.canOrganization(a, o)
 	case File:
 		return s.canFile(a, o)
+	case Key:
+		// who makes another's key becomes that other: that is the deployment's owner's alone
+		return o.Owner != "" && o.Owner == s.User
 	}
 	return false
 }

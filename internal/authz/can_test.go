@@ -109,6 +109,16 @@ func TestCan(t *testing.T) {
 			want: map[string]string{"owner": all, "template-admin": "r", "user-admin": all, "auditor": "r", "org-admin": "r",
 				"ada": "rU", "peer": none, "in-group": none, "left": "rU", "outsider": none, "nobody": none},
 		},
+		"ada's keys": {
+			object: KeyObject("ada"),
+			want: map[string]string{"owner": all, "template-admin": none, "user-admin": none, "auditor": "r", "org-admin": none,
+				"ada": all, "peer": none, "in-group": none, "left": all, "outsider": none, "nobody": none},
+		},
+		"everybody's keys": {
+			object: KeyObject(""),
+			want: map[string]string{"owner": all, "template-admin": none, "user-admin": none, "auditor": "r", "org-admin": none,
+				"ada": none, "peer": none, "in-group": none, "left": none, "outsider": none, "nobody": none},
+		},
 		"what nobody knows": {
 			object: Object{Kind: "licence", Organization: "a", Owner: "ada"},
 			want: map[string]string{"owner": all, "template-admin": none, "user-admin": none, "auditor": "r", "org-admin": none,

@@ -15,6 +15,7 @@ const (
 	User         Kind = "user"
 	Organization Kind = "organization"
 	File         Kind = "file"
+	Key          Kind = "key"
 )
 
 // Object is what something is asked of: only what the decision needs to know.
@@ -39,6 +40,9 @@ type Object struct {
 func FileObject(uploader string, editor bool) Object {
 	return Object{Kind: File, Owner: uploader, Editor: editor}
 }
+
+// KeyObject stands for the API keys of the User with that metadata.name; the empty name for everybody's.
+func KeyObject(owner string) Object { return Object{Kind: Key, Owner: owner} }
 
 // WorkspaceObject is a workspace of the User with that metadata.name in the organization, one to be made included.
 func WorkspaceObject(organization, owner string) Object {

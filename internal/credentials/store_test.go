@@ -109,7 +109,7 @@ var _ = Describe("The store of credentials", func() {
 
 	issue := func(ctx SpecContext) string {
 		GinkgoHelper()
-		token, key, err := store.Issue(ctx, ada, ids.Of(ada), v1alpha1.LoginTypePassword)
+		token, key, err := store.Issue(ctx, ada, ids.Of(ada), v1alpha1.LoginTypePassword, credentials.SessionLifetime)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(token).To(HavePrefix(key.ID + "-"))
 		return token
@@ -204,7 +204,7 @@ var _ = Describe("The store of credentials", func() {
 					by = other
 				}
 				var err error
-				tokens[i], _, err = by.Issue(ctx, ada, ids.Of(ada), v1alpha1.LoginTypePassword)
+				tokens[i], _, err = by.Issue(ctx, ada, ids.Of(ada), v1alpha1.LoginTypePassword, credentials.SessionLifetime)
 				Expect(err).NotTo(HaveOccurred())
 			})
 		}
@@ -253,7 +253,7 @@ var _ = Describe("The store of credentials", func() {
 				return refuse
 			},
 		}), namespace, now.Now)
-		_, _, err := failing.Issue(ctx, ada, ids.Of(ada), v1alpha1.LoginTypePassword)
+		_, _, err := failing.Issue(ctx, ada, ids.Of(ada), v1alpha1.LoginTypePassword, credentials.SessionLifetime)
 		Expect(err).To(HaveOccurred())
 		Expect(err.Error()).NotTo(ContainSubstring(canary))
 		var status apierrors.APIStatus
