@@ -43,8 +43,8 @@ func whatTemplatesMayMount(ctx SpecContext) {
 	create(ctx, closed, secret("opened", labelled), secret("closed", nil),
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "vault", Name: "opened", Labels: labelled}, Data: map[string]string{"key": "north"}})
 
-	works, waits := given.Workspace("vault", "works", "keeper", "opened"), given.Workspace("vault", "waits", "keeper", "closed")
-	create(ctx, works, waits)
+	works, fails := given.Workspace("vault", "works", "keeper", "opened"), given.Workspace("vault", "fails", "keeper", "closed")
+	create(ctx, works, fails)
 	Eventually(func() string {
 		kubelet(ctx, works)
 		return reason(state(ctx, works)())
@@ -55,10 +55,11 @@ func whatTemplatesMayMount(ctx SpecContext) {
 		HaveField("ValueFrom.SecretKeyRef.Name", "opened"), HaveField("ValueFrom.ConfigMapKeyRef.Name", "opened")))
 
 	By("a Secret that nobody opened")
-	Eventually(func() string { return Message(state(ctx, waits)(), v1alpha1.ConditionReady) }).WithContext(ctx).WithTimeout(soon).Should(
+	Eventually(func() string { return Message(state(ctx, fails)(), v1alpha1.ConditionReady) }).WithContext(ctx).WithTimeout(soon).Should(
 		ContainSubstring("Secret closed is not open to templates"))
-	Expect(waits).To(HaveCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonContainerConfig))
-	Expect(waits.Status.Pod).To(BeNil())
+	Eventually(func() string { return string(state(ctx, fails)().Status.Phase) }).WithContext(ctx).WithTimeout(soon).Should(Equal(string(v1alpha1.PhaseFailed)))
+	Expect(fails).To(BeStalled(v1alpha1.ReasonContainerConfig))
+	Expect(fails.Status.Pod).To(BeNil())
 
 	By("a Secret that is generated, and an extra object, with the rights of the organization's account")
 	made := given.Template("vault", "made", func(t *v1alpha1.Template) {

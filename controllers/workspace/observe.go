@@ -36,28 +36,13 @@ func (r *Reconciler) belongs(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// observe reads the workspace's builds, pods and claims from the cache. Builds that were restored name the uid of the
-// workspace they were made for, and are found by its id.
+// observe reads the workspace's builds, pods and claims from the cache.
 func (r *Reconciler) observe(ctx context.Context, s *scope) error {
-	here := client.InNamespace(s.workspace.Namespace)
-	seen := map[string]bool{}
-	for _, by := range []client.ListOption{
-		client.MatchingFields{index.Workspace: string(s.workspace.UID)},
-		client.MatchingLabels{v1alpha1.LabelID: ledger.ID(&s.workspace)},
-	} {
-		var builds v1alpha1.WorkspaceBuildList
-		if err := r.List(ctx, &builds, here, by); err != nil {
-			return err
-		}
-		for i := range builds.Items {
-			b := &builds.Items[i]
-			if !seen[string(b.UID)] && string(b.Spec.WorkspaceRef.Name) == s.workspace.Name && b.DeletionTimestamp == nil {
-				seen[string(b.UID)] = true
-				s.builds = append(s.builds, b)
-			}
-		}
+	builds, err := phase.Builds(ctx, r, &s.workspace)
+	if err != nil {
+		return err
 	}
-	s.builds = ofThisLife(&s.workspace, s.builds)
+	s.builds = builds
 	s.accepted = ledger.Accepted(&s.workspace, s.builds)
 	pods, err := ownPods(ctx, r, &s.workspace)
 	if err != nil {

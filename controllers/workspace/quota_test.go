@@ -163,6 +163,25 @@ var _ = Describe("A quota", func() {
 		}
 	})
 
+	It("does not count a start that was canceled before a restore, whose builds name the old uid", func(ctx SpecContext) {
+		w := found(ctx, env.Client)
+		w.granted(ctx, v1alpha1.Quota{Running: ptr.To(int64(1))})
+		const old = "22222222-2222-3333-4444-555555555555"
+		ghost := w.workspaceObject("first", func(ws *v1alpha1.Workspace) { ws.UID = old })
+		create(ctx, given.Build(ghost, 3, v1alpha1.TransitionStart, func(b *v1alpha1.WorkspaceBuild) {
+			b.Labels = map[string]string{v1alpha1.LabelID: old, v1alpha1.LabelManagedBy: v1alpha1.ManagedBy}
+			b.Annotations = map[string]string{v1alpha1.AnnotationOutcome: string(v1alpha1.JobCanceled)}
+			b.Spec.RequestID, b.Spec.Wish = "r", &v1alpha1.Wish{State: v1alpha1.StateStopped}
+		}))
+		first := w.workspace(ctx, "first", func(ws *v1alpha1.Workspace) { ws.Spec.ID, ws.Spec.State = old, v1alpha1.StateStopped })
+		w.settle(ctx, first)
+		Expect(first.Status.Phase).To(Equal(v1alpha1.PhaseStopped))
+		Expect(first.Status.Build.Number).To(BeEquivalentTo(3))
+		second := w.workspace(ctx, "second")
+		w.run(ctx, second)
+		Expect(second).To(BeReady())
+	})
+
 	It("of the cluster's own is shown as the cluster says it", func(ctx SpecContext) {
 		w := found(ctx, env.Client)
 		none := corev1.ResourceList{corev1.ResourcePods: resource.MustParse("0")}

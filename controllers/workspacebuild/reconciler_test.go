@@ -190,13 +190,31 @@ var _ = Describe("A start", func() {
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: b.org, Name: "team"}, StringData: map[string]string{"token": "canary"}}
 		create(ctx, secret)
 		b.settle(ctx, build)
-		Expect(Message(build, v1alpha1.ConditionReady)).To(ContainSubstring("kubectl label Secret team"))
+		Expect(build.Phase()).To(Equal(v1alpha1.JobFailed), "it is there, and nobody opened it: no waiting changes that")
+		Expect(build).To(BeStalled(v1alpha1.ReasonContainerConfig))
+		Expect(build.Status.Job.Error).To(And(ContainSubstring("env[0].valueFrom.secretKeyRef.name: Secret team is not open to templates"),
+			ContainSubstring("kubectl label Secret team -n "+b.org+" berth.dev/mountable=true")))
 		Expect(b.pods(ctx)).To(BeEmpty())
+
+		By("one that is opened")
 		edit(ctx, secret, `{"metadata":{"labels":{"berth.dev/mountable":"true"}}}`)
-		b.settle(ctx, build)
+		again := b.accepts(ctx, b.build(ctx, 2, v1alpha1.TransitionStart))
+		b.settle(ctx, again)
 		ready(ctx, b.pod(ctx))
-		b.settle(ctx, build)
-		Expect(build).To(BeReady())
+		b.settle(ctx, again)
+		Expect(again).To(BeReady())
+
+		By("one that is closed again: what ran waits for it, and comes back")
+		edit(ctx, secret, `{"metadata":{"labels":{"berth.dev/mountable":null}}}`)
+		kill(ctx, b.pod(ctx))
+		b.settle(ctx, again)
+		Expect(again.Phase()).To(Equal(v1alpha1.JobSucceeded))
+		Expect(again).To(HaveCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonContainerConfig))
+		edit(ctx, secret, `{"metadata":{"labels":{"berth.dev/mountable":"true"}}}`)
+		b.settle(ctx, again)
+		ready(ctx, b.pod(ctx))
+		b.settle(ctx, again)
+		Expect(again).To(BeReady())
 	})
 
 	It("says what the cluster says when it refuses the pod, and goes on when it does not any more", func(ctx SpecContext) {

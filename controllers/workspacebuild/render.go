@@ -87,7 +87,8 @@ func (r *Reconciler) input(ctx context.Context, s *scope) (render.Input, error) 
 }
 
 // mountable refuses a pod that names a Secret or ConfigMap which nobody has opened to templates. Only the object's
-// metadata is asked for, live, and kept nowhere.
+// metadata is asked for, live, and kept nowhere. One that is not there may still be made, so a start waits for it; one that
+// is there without the label was not meant for templates, and the start fails at once.
 func (r *Reconciler) mountable(ctx context.Context, s *scope) error {
 	for _, ref := range s.workload.References {
 		o := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: ref.Kind}}
@@ -102,8 +103,12 @@ func (r *Reconciler) mountable(ctx context.Context, s *scope) error {
 		case err != nil:
 			return err
 		case o.Labels[render.LabelMountable] != "true":
-			return waitFor(ref, fmt.Sprintf("%s %s is not open to templates; who may write it can label it: kubectl label %s %s -n %s %s=true",
-				ref.Kind, ref.Name, ref.Kind, ref.Name, s.workspace.Namespace, render.LabelMountable))
+			closed := fmt.Sprintf("%s %s is not open to templates; who may write it can label it: kubectl label %s %s -n %s %s=true",
+				ref.Kind, ref.Name, ref.Kind, ref.Name, s.workspace.Namespace, render.LabelMountable)
+			if ledger.InProgress(&s.build) {
+				return fault.On(ref.Path, "%s", closed).Because(v1alpha1.ReasonContainerConfig)
+			}
+			return waitFor(ref, closed) // what ran comes back when the label does
 		}
 	}
 	return nil

@@ -37,6 +37,9 @@ func (c Case) remedies(reason string) []string {
 		if c.Pod != nil {
 			remedies = append(remedies, fmt.Sprintf("see all that Kubernetes says of it: kubectl describe pod %s%s", c.Pod.Name, in))
 		}
+		if now := c.accepted(); now != nil && ledger.Outcome(now) == v1alpha1.JobFailed {
+			remedies = append(remedies, "then try again: "+again)
+		}
 		return remedies
 	case v1alpha1.ReasonPodRefused:
 		return []string{"see the namespace's limits: kubectl describe resourcequota,limitrange" + in, "ask for less: " + editWorkspace}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package workspace
+package ledger
 
 import (
 	"slices"
@@ -8,16 +8,15 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
-	"github.com/berth-dev/berth/internal/ledger"
 )
 
-// ofThisLife leaves out the builds of an earlier life of the workspace. A deletion that went through has ended one, and
+// OfThisLife leaves out the builds of an earlier life of the workspace. A deletion that went through has ended one, and
 // its builds stand until the cluster collects them: a workspace that was brought back with its id must not take them for
 // its own, the deletion least of all.
-func ofThisLife(w *v1alpha1.Workspace, builds []*v1alpha1.WorkspaceBuild) []*v1alpha1.WorkspaceBuild {
+func OfThisLife(w *v1alpha1.Workspace, builds []*v1alpha1.WorkspaceBuild) []*v1alpha1.WorkspaceBuild {
 	over := map[types.UID]bool{}
 	for _, b := range builds {
-		if b.Spec.Transition == v1alpha1.TransitionDelete && ledger.Outcome(b) == v1alpha1.JobSucceeded {
+		if b.Spec.Transition == v1alpha1.TransitionDelete && Outcome(b) == v1alpha1.JobSucceeded {
 			over[b.Spec.WorkspaceRef.UID] = b.Spec.WorkspaceRef.UID != w.UID
 		}
 	}

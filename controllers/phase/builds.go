@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package phase
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/internal/index"
+	"github.com/berth-dev/berth/internal/ledger"
+)
+
+// Builds are a workspace's builds of its present life, as the reader knows them. Builds that were restored name the uid of
+// the workspace they were made for, and are found by its id.
+func Builds(ctx context.Context, c client.Reader, w *v1alpha1.Workspace) ([]*v1alpha1.WorkspaceBuild, error) {
+	seen := map[types.UID]bool{}
+	var builds []*v1alpha1.WorkspaceBuild
+	for _, by := range []client.ListOption{
+		client.MatchingFields{index.Workspace: string(w.UID)},
+		client.MatchingLabels{v1alpha1.LabelID: ledger.ID(w)},
+	} {
+		var list v1alpha1.WorkspaceBuildList
+		if err := c.List(ctx, &list, client.InNamespace(w.Namespace), by); err != nil {
+			return nil, err
+		}
+		for i := range list.Items {
+			b := &list.Items[i]
+			if !seen[b.UID] && string(b.Spec.WorkspaceRef.Name) == w.Name && b.DeletionTimestamp == nil {
+				seen[b.UID] = true
+				builds = append(builds, b)
+			}
+		}
+	}
+	return ledger.OfThisLife(w, builds), nil
+}
