@@ -3,10 +3,12 @@
 package workspace
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -47,6 +49,26 @@ func conclude(s *scope, outcome error) *v1alpha1.Workspace {
 	phase.NotEnforced(&status.Conditions, after.Generation, render.NotEnforced(after), s.now)
 	s.forbidden(&status.Conditions, after.Generation)
 	return after
+}
+
+// shows has the acceptance of a build that is to be worked on say what the next pass would: that the workspace starts or
+// stops, in the same write.
+func (s *scope) shows(status *v1alpha1.WorkspaceStatus, build *v1alpha1.WorkspaceBuild) {
+	if !ledger.InProgress(build) || build.Spec.Transition == v1alpha1.TransitionDelete {
+		return
+	}
+	next := *s
+	next.workspace.Status, next.accepted, next.state = *status, build, nil
+	*status = conclude(&next, nil).Status
+}
+
+// say writes the status where it differs from what it was, by an Update at the resourceVersion that was read: an apply
+// could not take away what the acceptance of a build has set by one. What others hold of it is sent as they left it.
+func (r *Reconciler) say(ctx context.Context, s *scope, after *v1alpha1.Workspace) error {
+	if equality.Semantic.DeepEqual(s.workspace.Status, after.Status) {
+		return nil
+	}
+	return r.Status().Update(ctx, after.DeepCopy(), phase.Owner)
 }
 
 // fares says how the workspace stands to what it is held to: as wished, or what is in the way.

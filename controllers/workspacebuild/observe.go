@@ -21,7 +21,7 @@ import (
 
 // observe reads what the build is about: its version, and the workspace's pods and claims.
 func (r *Reconciler) observe(ctx context.Context, s *scope) error {
-	ours := []client.ListOption{client.InNamespace(s.workspace.Namespace), client.MatchingLabels{v1alpha1.LabelID: ledger.ID(&s.workspace)}}
+	ours := []client.ListOption{client.InNamespace(s.workspace.Namespace), client.MatchingFields{index.OfID: ledger.ID(&s.workspace)}}
 	var pods corev1.PodList
 	if err := r.List(ctx, &pods, ours...); err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -51,6 +52,9 @@ const (
 	Version = "spec.versionRef.uid"
 	// Workspace finds WorkspaceBuilds by the uid of their workspace.
 	Workspace = "spec.workspaceRef.uid"
+	// OfID finds what belongs to a workspace by the id that a label of it names: WorkspaceBuilds, and Pods and claims where
+	// Workload is registered. A selector for the label would walk all objects of the namespace.
+	OfID = "labels.id"
 	// Member finds Groups by the metadata.name of their declared members.
 	Member = "spec.members"
 	// Membership finds Users by the Organizations that they name as theirs.
@@ -160,6 +164,7 @@ func All() []Index {
 		})},
 
 		{&v1alpha1.WorkspaceBuild{}, ID, of(buildIDs)},
+		{&v1alpha1.WorkspaceBuild{}, OfID, labelID},
 		{&v1alpha1.WorkspaceBuild{}, Pending, of(func(b *v1alpha1.WorkspaceBuild) []string {
 			if b.Phase() != v1alpha1.JobPending || b.Annotations[v1alpha1.AnnotationOutcome] != "" {
 				return nil
@@ -184,10 +189,16 @@ func All() []Index {
 	}
 }
 
+// Workload are the indexes of those Kubernetes kinds that workspaces are made of. Only a process that keeps them registers
+// these.
+func Workload() []Index {
+	return []Index{{&corev1.Pod{}, OfID, labelID}, {&corev1.PersistentVolumeClaim{}, OfID, labelID}}
+}
+
 // For are the indexes of the kinds of the objects given.
 func For(kinds ...client.Object) []Index {
 	var some []Index
-	for _, i := range All() {
+	for _, i := range append(All(), Workload()...) {
 		for _, k := range kinds {
 			if fmt.Sprintf("%T", i.Object) == fmt.Sprintf("%T", k) {
 				some = append(some, i)
@@ -238,6 +249,13 @@ func wireID(o client.Object) []string {
 		return nil
 	}
 	return []string{ids.Of(v).String()}
+}
+
+func labelID(o client.Object) []string {
+	if id := o.GetLabels()[v1alpha1.LabelID]; id != "" {
+		return []string{id}
+	}
+	return nil
 }
 
 func wireName(o client.Object) []string {
