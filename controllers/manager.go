@@ -134,11 +134,12 @@ func cached(own string) (cache.Options, error) {
 	if err != nil {
 		return cache.Options{}, err
 	}
+	s := newShared()
 	return cache.Options{
-		DefaultTransform: trim,
+		DefaultTransform: s.trim,
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Pod{}:                   {Label: ours, Transform: trimPod},
-			&corev1.PersistentVolumeClaim{}: {Label: ours},
+			&corev1.Pod{}:                   {Label: ours, Transform: s.trimPod},
+			&corev1.PersistentVolumeClaim{}: {Label: ours, Transform: s.trimClaim},
 			&corev1.ServiceAccount{}:        {Label: ours},
 			// by name, since our right to them goes by it
 			&rbacv1.RoleBinding{}: {Field: fields.OneTermEqualSelector(metav1.ObjectNameField, organization.MountableBinding)},

@@ -34,7 +34,7 @@ const gather = 5 * time.Second
 
 // Setup adds all controllers to a manager, and the indexes that they look things up in.
 func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
-	if err := index.Register(ctx, mgr.GetFieldIndexer(), append(index.All(), index.Workload()...)...); err != nil {
+	if err := index.Register(ctx, mgr.GetFieldIndexer(), index.Acting()...); err != nil {
 		return err
 	}
 	brief := cmp.Or(o.Brief, time.Second)

@@ -151,12 +151,11 @@ func (r *Reconciler) daysOf(ctx context.Context, t *v1alpha1.Template, w *v1alph
 	if at := w.Status.LastUsedAt; at != nil && !declared(t, at.Time) {
 		days = append(days, activity.On(at.Time))
 	}
-	var builds v1alpha1.WorkspaceBuildList
-	if err := r.List(ctx, &builds, client.InNamespace(w.Namespace), client.MatchingFields{index.Workspace: string(w.UID)}, client.UnsafeDisableDeepCopy); err != nil {
+	builds, err := phase.Builds(ctx, r, w, client.UnsafeDisableDeepCopy)
+	if err != nil {
 		return nil, err
 	}
-	for i := range builds.Items {
-		b := &builds.Items[i]
+	for _, b := range builds {
 		if b.Spec.Transition == v1alpha1.TransitionStart && b.Spec.Reason == v1alpha1.BuildReasonInitiator && b.Spec.Initiator.User == string(w.Spec.Owner.User) {
 			days = append(days, activity.On(v1alpha1.CreatedAt(b)))
 		}

@@ -4,6 +4,7 @@ package workspace
 
 import (
 	"context"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -41,12 +42,9 @@ func (r *Reconciler) belongs(ctx context.Context, s *scope) error {
 func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	here := client.InNamespace(s.workspace.Namespace)
 	seen := map[string]bool{}
-	for _, by := range []client.ListOption{
-		client.MatchingFields{index.Workspace: string(s.workspace.UID)},
-		client.MatchingFields{index.OfID: ledger.ID(&s.workspace)},
-	} {
+	for _, id := range slices.Compact([]string{string(s.workspace.UID), ledger.ID(&s.workspace)}) {
 		var builds v1alpha1.WorkspaceBuildList
-		if err := r.List(ctx, &builds, here, by); err != nil {
+		if err := r.List(ctx, &builds, here, client.MatchingFields{index.OfID: id}); err != nil {
 			return err
 		}
 		for i := range builds.Items {

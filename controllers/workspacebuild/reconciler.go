@@ -152,6 +152,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return phase.Result(outcome)
 	}
 	after := conclude(s, outcome, r.Worker)
+	if s.build.Phase().Ended() && !equality.Semantic.DeepEqual(s.build.Status, after.Status) {
+		if err := r.whole(ctx, s); err != nil {
+			return phase.Result(err)
+		}
+		after = conclude(s, outcome, r.Worker)
+	}
 	if wait := s.later(after, outcome, r.Brief); wait > 0 {
 		return phase.At(wait, outcome)
 	}
@@ -163,6 +169,20 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, err
 	}
 	return phase.At(s.again(after), outcome)
+}
+
+// whole reads a build that has ended past the cache, which leaves out its log: a status is always written whole.
+func (r *Reconciler) whole(ctx context.Context, s *scope) error {
+	var live v1alpha1.WorkspaceBuild
+	err := r.Live.Get(ctx, client.ObjectKeyFromObject(&s.build), &live)
+	if client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	if err != nil || live.UID != s.build.UID || live.ResourceVersion != s.build.ResourceVersion {
+		return phase.Wait(time.Second, v1alpha1.ReasonProgressing, "the build has changed")
+	}
+	s.build = live
+	return nil
 }
 
 // holds tells whether the build is the one that its workspace is held to. A workspace that is being deleted is held to

@@ -233,9 +233,14 @@ var _ = Describe("A start", func() {
 		b.settle(ctx, build)
 		Expect(build).To(BeReady())
 		kill(ctx, b.pod(ctx))
+		told := lines(build)
+		b.Reconciler.Client = withoutLogs(b.Journal)
 		b.settle(ctx, build)
 		Expect(build).To(BeStalled(v1alpha1.ReasonTemplateNotReady))
 		Expect(build.Status.Job.Phase).To(Equal(v1alpha1.JobSucceeded))
+		Expect(lines(build)).To(Equal(told), "the log stays, which the cache does not hold")
+		Expect(told).NotTo(BeEmpty())
+		b.Reconciler.Client = b.Journal
 
 		next := b.accepts(ctx, b.build(ctx, 2, v1alpha1.TransitionStart))
 		b.settle(ctx, next)

@@ -11,6 +11,7 @@ package index
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -53,7 +54,8 @@ const (
 	// Workspace finds WorkspaceBuilds by the uid of their workspace.
 	Workspace = "spec.workspaceRef.uid"
 	// OfID finds what belongs to a workspace by the id that a label of it names: WorkspaceBuilds, and Pods and claims where
-	// Workload is registered. A selector for the label would walk all objects of the namespace.
+	// Workload is registered. A selector for the label would walk all objects of the namespace. Builds are found by the uid
+	// of their workspace too, which is its id unless the manifest gives another: one index is half the size of two.
 	OfID = "labels.id"
 	// Member finds Groups by the metadata.name of their declared members.
 	Member = "spec.members"
@@ -164,7 +166,9 @@ func All() []Index {
 		})},
 
 		{&v1alpha1.WorkspaceBuild{}, ID, of(buildIDs)},
-		{&v1alpha1.WorkspaceBuild{}, OfID, labelID},
+		{&v1alpha1.WorkspaceBuild{}, OfID, of(func(b *v1alpha1.WorkspaceBuild) []string {
+			return slices.Compact(append(labelID(b), string(b.Spec.WorkspaceRef.UID)))
+		})},
 		{&v1alpha1.WorkspaceBuild{}, Pending, of(func(b *v1alpha1.WorkspaceBuild) []string {
 			if b.Phase() != v1alpha1.JobPending || b.Annotations[v1alpha1.AnnotationOutcome] != "" {
 				return nil
@@ -187,6 +191,15 @@ func All() []Index {
 			return []string{string(b.Spec.VersionRef.UID)}
 		})},
 	}
+}
+
+// Acting are the indexes that the manager looks things up in: those of every kind but the ones by which only the wire names
+// an object, or that another holds too. An index costs each object some hundreds of bytes.
+func Acting() []Index {
+	return slices.DeleteFunc(append(All(), Workload()...), func(i Index) bool {
+		_, build := i.Object.(*v1alpha1.WorkspaceBuild)
+		return i.Name == Coming || i.Name == Build || i.Name == File || i.Name == Job || build && (i.Name == ID || i.Name == Workspace)
+	})
 }
 
 // Workload are the indexes of those Kubernetes kinds that workspaces are made of. Only a process that keeps them registers
