@@ -5,6 +5,7 @@ package controllers
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -34,7 +35,9 @@ const gather = 5 * time.Second
 
 // Setup adds all controllers to a manager, and the indexes that they look things up in.
 func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
-	if err := index.Register(ctx, mgr.GetFieldIndexer(), index.Acting()...); err != nil {
+	everywhere, inNamespace := index.Acting()
+	err := errors.Join(index.Register(ctx, mgr.GetFieldIndexer(), everywhere...), within(ctx, mgr.GetCache(), inNamespace...))
+	if err != nil {
 		return err
 	}
 	brief := cmp.Or(o.Brief, time.Second)

@@ -58,7 +58,7 @@ func share[T ~string](s *shared, texts ...*T) {
 }
 
 // own are the annotations whose values no other object has.
-var own = []string{v1alpha1.AnnotationCreatedAt, v1alpha1.AnnotationIntent, v1alpha1.AnnotationUndelete}
+var own = []string{v1alpha1.AnnotationCreatedAt, v1alpha1.AnnotationUndelete}
 
 // notes shares the keys of labels or annotations, and those values that objects have alike.
 func (s *shared) notes(all map[string]string) {
@@ -81,15 +81,16 @@ func (s *shared) metadata(o metav1.Object) {
 	o.SetUID(uid)
 	s.notes(o.GetLabels())
 	s.notes(o.GetAnnotations())
-	refs := o.GetOwnerReferences()
+	refs, finalizers := fit(o.GetOwnerReferences()), fit(o.GetFinalizers())
 	for i := range refs {
 		share(s, &refs[i].APIVersion, &refs[i].Kind, &refs[i].Name)
 		share(s, &refs[i].UID)
 	}
-	finalizers := o.GetFinalizers()
 	for i := range finalizers {
 		share(s, &finalizers[i])
 	}
+	o.SetOwnerReferences(refs)
+	o.SetFinalizers(finalizers)
 }
 
 // conditions shares the words of conditions, and takes no more room than they need.
@@ -103,7 +104,7 @@ func (s *shared) conditions(list []metav1.Condition) []metav1.Condition {
 	return list
 }
 
-// fit is a list without the room that decoding has left at its end.
+// fit is a list without the room that decoding has left at its end, which is for four where there is one.
 func fit[T any](list []T) []T {
 	if cap(list) == len(list) {
 		return list

@@ -59,7 +59,7 @@ func (s *shared) trimPod(o any) (any, error) {
 		TypeMeta: pod.TypeMeta,
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, ResourceVersion: pod.ResourceVersion, Generation: pod.Generation,
-			Labels: pod.Labels, Annotations: trimFiles(pod.Annotations), OwnerReferences: pod.OwnerReferences, Finalizers: pod.Finalizers,
+			Labels: pod.Labels, Annotations: trimNotes(pod.Annotations), OwnerReferences: pod.OwnerReferences, Finalizers: pod.Finalizers,
 			CreationTimestamp: pod.CreationTimestamp, DeletionTimestamp: pod.DeletionTimestamp,
 			DeletionGracePeriodSeconds: pod.DeletionGracePeriodSeconds,
 		},
@@ -99,10 +99,12 @@ func (s *shared) trimClaim(o any) (any, error) {
 	return left, nil
 }
 
-// trimFiles leaves out the texts that a pod's own files are made of.
-func trimFiles(all map[string]string) map[string]string {
+// trimNotes leaves out the texts that a pod's own files are made of, and the digest of what it was asked to be, which nobody reads here.
+func trimNotes(all map[string]string) map[string]string {
 	some := maps.Clone(all)
-	maps.DeleteFunc(some, func(key, _ string) bool { return strings.HasPrefix(key, v1alpha1.AnnotationFile) })
+	maps.DeleteFunc(some, func(key, _ string) bool {
+		return key == v1alpha1.AnnotationIntent || strings.HasPrefix(key, v1alpha1.AnnotationFile)
+	})
 	return some
 }
 

@@ -45,7 +45,7 @@ func TestTrimmedPodsHoldNoFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	notes := trimmed.(*corev1.Pod).Annotations
-	if _, held := notes[v1alpha1.AnnotationFile+"0"]; held || notes[v1alpha1.AnnotationIntent] == "" || len(whole.Annotations) != 3 {
+	if _, held := notes[v1alpha1.AnnotationFile+"0"]; held || notes[v1alpha1.AnnotationAgents] == "" || len(whole.Annotations) != 3 {
 		t.Errorf("held %v of %v", notes, whole.Annotations)
 	}
 }
@@ -94,6 +94,7 @@ func TestTrimmedPodsTellTheSame(t *testing.T) {
 				t.Errorf("too much is left: %+v", left)
 			}
 			whole.ManagedFields = nil
+			delete(whole.Annotations, v1alpha1.AnnotationIntent)
 			if diff := cmp.Diff(whole.ObjectMeta, left.ObjectMeta); diff != "" {
 				t.Errorf("whose it is, -, got +:\n%s", diff)
 			}
@@ -167,7 +168,10 @@ func TestSharedSaysTheSame(t *testing.T) {
 		for _, o := range []struct {
 			object client.Object
 			trim   func(any) (any, error)
-		}{{ws, s.trim}, {claim, s.trimClaim}, {fullPod(func(p *corev1.Pod) { p.ManagedFields, p.Spec.Volumes, p.Spec.Containers[0].Env = nil, nil, nil }), s.trimPod}} {
+		}{{ws, s.trim}, {claim, s.trimClaim}, {fullPod(func(p *corev1.Pod) {
+			p.ManagedFields, p.Spec.Volumes, p.Spec.Containers[0].Env = nil, nil, nil
+			delete(p.Annotations, v1alpha1.AnnotationIntent)
+		}), s.trimPod}} {
 			want := o.object.DeepCopyObject()
 			got, err := o.trim(o.object)
 			if err != nil {

@@ -194,12 +194,20 @@ func All() []Index {
 }
 
 // Acting are the indexes that the manager looks things up in: those of every kind but the ones by which only the wire names
-// an object, or that another holds too. An index costs each object some hundreds of bytes.
-func Acting() []Index {
-	return slices.DeleteFunc(append(All(), Workload()...), func(i Index) bool {
+// an object, or that another holds too. An index costs each object some hundreds of bytes. Those of within are only ever
+// asked for one namespace.
+func Acting() (all, within []Index) {
+	for _, i := range append(All(), Workload()...) {
 		_, build := i.Object.(*v1alpha1.WorkspaceBuild)
-		return i.Name == Coming || i.Name == Build || i.Name == File || i.Name == Job || build && (i.Name == ID || i.Name == Workspace)
-	})
+		switch {
+		case i.Name == OfID:
+			within = append(within, i)
+		case i.Name == Coming || i.Name == Build || i.Name == File || i.Name == Job || build && (i.Name == ID || i.Name == Workspace):
+		default:
+			all = append(all, i)
+		}
+	}
+	return all, within
 }
 
 // Workload are the indexes of those Kubernetes kinds that workspaces are made of. Only a process that keeps them registers
