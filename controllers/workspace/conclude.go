@@ -242,7 +242,8 @@ func volumes(s *scope) []v1alpha1.VolumeStatus {
 	return slices.CompactFunc(list, func(a, b v1alpha1.VolumeStatus) bool { return a.Name == b.Name })
 }
 
-// agents are the accepted start's. When an agent was first ready is kept for as long as it is the same pod's.
+// agents are the accepted start's. When an agent was first ready is kept for as long as it is the same pod's, and what the
+// API server says of it for as long as it is the same build's.
 func agents(s *scope) []v1alpha1.AgentStatus {
 	if s.state == nil || s.accepted == nil || s.accepted.Spec.Transition != v1alpha1.TransitionStart {
 		return nil
@@ -251,11 +252,15 @@ func agents(s *scope) []v1alpha1.AgentStatus {
 	samePod := s.workspace.Status.Pod != nil && s.pod() != nil && s.workspace.Status.Pod.UID == s.pod().UID
 	var list []v1alpha1.AgentStatus
 	for _, a := range s.state.Agents {
-		agent := v1alpha1.AgentStatus{Name: a.Name, ID: ids.Agent(build, a.Name).String(), Build: s.accepted.Spec.Number, Ready: a.Ready}
+		agent := v1alpha1.AgentStatus{}
 		for _, was := range s.workspace.Status.Agents {
-			if was.Name == a.Name && was.Build == agent.Build && samePod {
-				agent.ConnectedAt = was.ConnectedAt
+			if was.Name == a.Name && was.Build == s.accepted.Spec.Number {
+				agent = *was.DeepCopy()
 			}
+		}
+		agent.Name, agent.ID, agent.Build, agent.Ready = a.Name, ids.Agent(build, a.Name).String(), s.accepted.Spec.Number, a.Ready
+		if !samePod {
+			agent.ConnectedAt = nil
 		}
 		if a.Ready && agent.ConnectedAt == nil {
 			agent.ConnectedAt = &metav1.Time{Time: s.now}
