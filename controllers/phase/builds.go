@@ -4,6 +4,7 @@ package phase
 
 import (
 	"context"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -13,17 +14,15 @@ import (
 	"github.com/berth-dev/berth/internal/ledger"
 )
 
-// Builds are a workspace's builds of its present life, as the reader knows them. Builds that were restored name the uid of
-// the workspace they were made for, and are found by its id.
-func Builds(ctx context.Context, c client.Reader, w *v1alpha1.Workspace) ([]*v1alpha1.WorkspaceBuild, error) {
+// Builds are a workspace's builds of its present life, as the reader knows them, in no order. Builds that were restored name
+// the uid of the workspace they were made for, and are found by its id.
+func Builds(ctx context.Context, c client.Reader, w *v1alpha1.Workspace, opts ...client.ListOption) ([]*v1alpha1.WorkspaceBuild, error) {
 	seen := map[types.UID]bool{}
 	var builds []*v1alpha1.WorkspaceBuild
-	for _, by := range []client.ListOption{
-		client.MatchingFields{index.Workspace: string(w.UID)},
-		client.MatchingLabels{v1alpha1.LabelID: ledger.ID(w)},
-	} {
+	for _, id := range slices.Compact([]string{string(w.UID), ledger.ID(w)}) {
 		var list v1alpha1.WorkspaceBuildList
-		if err := c.List(ctx, &list, client.InNamespace(w.Namespace), by); err != nil {
+		here := []client.ListOption{client.InNamespace(w.Namespace), client.MatchingFields{index.OfID: id}}
+		if err := c.List(ctx, &list, append(here, opts...)...); err != nil {
 			return nil, err
 		}
 		for i := range list.Items {

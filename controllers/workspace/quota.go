@@ -146,7 +146,7 @@ func (r *Reconciler) uses(ctx context.Context, from client.Reader, s *scope, d *
 			if _, seen := found[string(w.UID)]; seen || w.UID == s.workspace.UID || !d.namespaces[w.Namespace] {
 				continue
 			}
-			builds, err := phase.Builds(ctx, r, &w)
+			builds, err := phase.Builds(ctx, r, &w) // from the cache, whoever knows the workspace
 			if err != nil {
 				return nil, nil, err
 			}
