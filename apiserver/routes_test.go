@@ -22,6 +22,7 @@ import (
 	"github.com/berth-dev/berth/internal/authz"
 	"github.com/berth-dev/berth/internal/ids"
 	"github.com/berth-dev/berth/internal/testing/contract"
+	"github.com/berth-dev/berth/internal/testing/given"
 )
 
 // Every route that is built has the contract's door, status and schemas.
@@ -77,6 +78,11 @@ func hidden(status int) wants {
 	return wants{owner: status, member: 404, peer: 404, stranger: 404, nobody: 401}
 }
 
+// administered is for what administrators decide over the member, who knows of it.
+func administered(status int) wants {
+	return wants{owner: status, member: 403, peer: 404, stranger: 404, nobody: 401}
+}
+
 // row is how one route is asked.
 type row struct {
 	wants
@@ -98,7 +104,28 @@ var rows = map[string]row{
 	"POST /api/v2/users/logout":                {wants: wants{200, 200, 200, 200, 401}, path: fixed("/api/v2/users/logout")},
 	"GET /api/v2/users/{user}":                 {wants: mine(200), path: ofMember("")},
 	"GET /api/v2/organizations/{organization}": {wants: shared(200), path: ofOrganization("")},
-	"GET /api/v2/users/{user}/organizations":   {wants: mine(200), path: ofMember("/organizations")},
+
+	"GET /api/v2/users": {wants: wants{200, 200, 200, 200, 401}, path: fixed("/api/v2/users?limit=1&q=role:owner")},
+	"POST /api/v2/users": {wants: wants{201, 403, 403, 403, 401}, path: fixed("/api/v2/users"), body: func(w *world) any {
+		name, id := unique("made"), ids.Of(w.organization)
+		return codersdk.CreateUserRequest{Username: name, Email: name + "@example.org", UserLoginType: codersdk.LoginTypeNone, OrganizationID: &id}
+	}},
+	"GET /api/v2/users/roles":                  {wants: wants{200, 200, 200, 200, 401}, path: fixed("/api/v2/users/roles")},
+	"DELETE /api/v2/users/{user}":              {wants: hidden(200), path: ofLeaver("")},
+	"PUT /api/v2/users/{user}/profile":         {wants: mine(200), path: ofMember("/profile"), body: func(w *world) any { return json.RawMessage(`{"username":"` + w.member.Name + `","name":"A Member"}`) }},
+	"PUT /api/v2/users/{user}/appearance":      {wants: mine(200), path: ofMember("/appearance"), body: always(json.RawMessage(`{"theme_preference":"dark"}`))},
+	"PUT /api/v2/users/{user}/password":        {wants: mine(400), path: ofMember("/password"), body: always(json.RawMessage(`{"password":"short"}`))},
+	"GET /api/v2/users/{user}/roles":           {wants: mine(200), path: ofMember("/roles")},
+	"PUT /api/v2/users/{user}/roles":           {wants: administered(200), path: ofMember("/roles"), body: always(json.RawMessage(`{"roles":[]}`))},
+	"PUT /api/v2/users/{user}/status/suspend":  {wants: hidden(200), path: ofLeaver("/status/suspend")},
+	"PUT /api/v2/users/{user}/status/activate": {wants: administered(200), path: ofMember("/status/activate")},
+	"GET /api/v2/users/{user}/login-type":      {wants: mine(200), path: ofMember("/login-type")},
+	"GET /api/v2/users/{user}/quiet-hours":     {wants: mine(200), path: ofMember("/quiet-hours")},
+	"PUT /api/v2/users/{user}/quiet-hours":     {wants: mine(200), path: ofMember("/quiet-hours"), body: always(json.RawMessage(`{"schedule":"CRON_TZ=Europe/Zurich 30 22 * * *"}`))},
+	"GET /api/v2/users/{user}/organizations/{organizationname}": {wants: mine(200), path: func(w *world, _ *v1alpha1.Workspace) string {
+		return "/api/v2/users/" + w.member.Name + "/organizations/" + w.organization.Name
+	}},
+	"GET /api/v2/users/{user}/organizations": {wants: mine(200), path: ofMember("/organizations")},
 
 	"GET /api/v2/workspace-quota/{user}": {wants: mine(200), path: func(w *world, _ *v1alpha1.Workspace) string {
 		return "/api/v2/workspace-quota/" + w.member.Name
@@ -193,6 +220,21 @@ func always(body any) func(*world) any { return func(*world) any { return body }
 
 func ofMember(rest string) func(*world, *v1alpha1.Workspace) string {
 	return func(w *world, _ *v1alpha1.Workspace) string { return "/api/v2/users/" + w.member.Name + rest }
+}
+
+// ofLeaver is a new account for each request.
+func ofLeaver(rest string) func(*world, *v1alpha1.Workspace) string {
+	return func(w *world, _ *v1alpha1.Workspace) string {
+		ctx := context.Background()
+		u := given.User(unique("leaver"), func(u *v1alpha1.User) {
+			u.Spec.Memberships = []v1alpha1.Membership{{Organization: v1alpha1.ObjectName(w.organization.Name)}}
+		})
+		Expect(env.Client.Create(ctx, u)).To(Succeed())
+		Eventually(func() int {
+			return ask(ctx, w.owner.session, "GET", "/api/v2/users/"+u.Name, nil).Status
+		}).WithTimeout(30 * time.Second).Should(Equal(http.StatusOK))
+		return "/api/v2/users/" + u.Name + rest
+	}
 }
 
 func ofOrganization(rest string) func(*world, *v1alpha1.Workspace) string {
