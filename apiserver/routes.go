@@ -9,6 +9,7 @@ import (
 	"github.com/berth-dev/berth/apiserver/authn"
 	"github.com/berth-dev/berth/apiserver/builds"
 	"github.com/berth-dev/berth/apiserver/files"
+	"github.com/berth-dev/berth/apiserver/groups"
 	"github.com/berth-dev/berth/apiserver/httpapi"
 	"github.com/berth-dev/berth/apiserver/login"
 	"github.com/berth-dev/berth/apiserver/organizations"
@@ -51,6 +52,7 @@ func Routes(d Deps) []httpapi.Route {
 		(&login.Handlers{Store: d.Store, Credentials: d.Credentials, Limiter: d.Limiter, Noter: d.Noter, Secure: d.Secure}).Routes(),
 		(&users.Handlers{Store: d.Store, Credentials: d.Credentials, Now: d.Now}).Routes(),
 		(&organizations.Handlers{Store: d.Store}).Routes(),
+		(&groups.Handlers{Store: d.Store, Now: d.Now}).Routes(),
 		(&quotas.Handlers{Store: d.Store}).Routes(),
 		(&templates.Handlers{Store: d.Store, Now: d.Now}).Routes(),
 		(&versions.Handlers{Store: d.Store, Files: d.Files, Example: examples.Archive, AccessURL: d.AccessURL, Now: d.Now}).Routes(),

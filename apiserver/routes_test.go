@@ -127,6 +127,17 @@ var rows = map[string]row{
 	}},
 	"GET /api/v2/users/{user}/organizations": {wants: mine(200), path: ofMember("/organizations")},
 
+	"GET /api/v2/organizations/{organization}/groups": {wants: shared(200), path: ofOrganization("/groups")},
+	"POST /api/v2/organizations/{organization}/groups": {wants: managed(201), path: ofOrganization("/groups"), body: func(*world) any {
+		return codersdk.CreateGroupRequest{Name: unique("made")}
+	}},
+	"GET /api/v2/organizations/{organization}/groups/{groupName}": {wants: shared(200), path: ofOrganization("/groups/everyone")},
+	"GET /api/v2/groups/{group}": {wants: shared(200), path: func(w *world, _ *v1alpha1.Workspace) string {
+		return "/api/v2/groups/" + ids.Of(w.organization).String()
+	}},
+	"PATCH /api/v2/groups/{group}":  {wants: managed(200), path: ofGroup, body: always(json.RawMessage(`{"display_name":"Another one"}`))},
+	"DELETE /api/v2/groups/{group}": {wants: managed(200), path: ofGroup},
+
 	"GET /api/v2/workspace-quota/{user}": {wants: mine(200), path: func(w *world, _ *v1alpha1.Workspace) string {
 		return "/api/v2/workspace-quota/" + w.member.Name
 	}},
@@ -220,6 +231,18 @@ func always(body any) func(*world) any { return func(*world) any { return body }
 
 func ofMember(rest string) func(*world, *v1alpha1.Workspace) string {
 	return func(w *world, _ *v1alpha1.Workspace) string { return "/api/v2/users/" + w.member.Name + rest }
+}
+
+// ofGroup is a new group for each request.
+func ofGroup(w *world, _ *v1alpha1.Workspace) string {
+	ctx := context.Background()
+	g := given.Group(w.organization.Name, unique("group"))
+	Expect(env.Client.Create(ctx, g)).To(Succeed())
+	path := "/api/v2/groups/" + ids.Of(g).String()
+	Eventually(func() int {
+		return ask(ctx, w.owner.session, "GET", path, nil).Status
+	}).WithTimeout(30 * time.Second).Should(Equal(http.StatusOK))
+	return path
 }
 
 // ofLeaver is a new account for each request.
