@@ -58,6 +58,15 @@ var peopleRows = map[string]row{
 	"PUT /api/v2/organizations/{organization}/members/{user}/roles": {wants: administered(200), path: func(w *world, _ *v1alpha1.Workspace) string {
 		return "/api/v2/organizations/" + w.organization.Name + "/members/" + w.member.Name + "/roles"
 	}, body: always(json.RawMessage(`{"roles":[]}`))},
+
+	"GET /api/v2/templates/{template}/acl": {wants: shared(200), path: ofTemplate("/acl")},
+	"PATCH /api/v2/templates/{template}/acl": {wants: managed(200), path: ofTemplate("/acl"), body: func(w *world) any {
+		return codersdk.UpdateTemplateACL{UserPerms: map[string]codersdk.TemplateRole{ids.Of(w.peer).String(): codersdk.TemplateRoleUse}}
+	}},
+	"GET /api/v2/templates/{template}/acl/available": {wants: shared(200), path: ofTemplate("/acl/available")},
+
+	"POST /api/v2/authcheck": {wants: wants{200, 200, 200, 200, 401}, path: fixed("/api/v2/authcheck"),
+		body: always(json.RawMessage(`{"checks":{"mine":{"action":"read","object":{"resource_type":"workspace","owner_id":"me"}}}}`))},
 }
 
 // ofGroup is a new group for each request.

@@ -80,6 +80,20 @@ func (s *Store) GroupByName(ctx context.Context, o *v1alpha1.Organization, name 
 	return s.joinGroup(ctx, g)
 }
 
+// GroupOf is the group of an organization that has the metadata.name; the empty name is that of all members.
+func (s *Store) GroupOf(ctx context.Context, o *v1alpha1.Organization, name string) (GroupParts, error) {
+	p := GroupParts{Organization: o}
+	if name == "" {
+		return p, nil
+	}
+	p.Group = &v1alpha1.Group{}
+	err := s.get(ctx, o.Name, name, p.Group)
+	if err == nil && Hidden(p.Group) {
+		err = notFound()
+	}
+	return p, err
+}
+
 // Groups are all groups of an organization on the wire, by name, that of all members among them.
 func (s *Store) Groups(ctx context.Context, o *v1alpha1.Organization) ([]GroupParts, error) {
 	found, err := list[*v1alpha1.Group](ctx, s, &v1alpha1.GroupList{}, "", "", client.InNamespace(o.Name))
