@@ -11,6 +11,8 @@ package apiserver
 // +kubebuilder:rbac:groups=berth.dev,resources=dryruns,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=berth.dev,resources=users,verbs=create;patch;delete
 // +kubebuilder:rbac:groups=berth.dev,resources=users/status,verbs=patch
+// +kubebuilder:rbac:groups=berth.dev,resources=groups,verbs=create;patch;delete
+// +kubebuilder:rbac:groups=berth.dev,resources=organizations,verbs=create;patch
 // +kubebuilder:rbac:groups=berth.dev,resources=templates,verbs=create;patch;delete
 // +kubebuilder:rbac:groups=berth.dev,resources=templateversions,verbs=create;patch
 // +kubebuilder:rbac:groups=berth.dev,resources=workspaces,verbs=create;patch;delete
@@ -18,9 +20,9 @@ package apiserver
 // +kubebuilder:rbac:groups=berth.dev,resources=workspacebuilds,verbs=create;patch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 //
-// Who may get which role, and whom a template lets in, is decided before the write, by internal/authz; the policies ask for
-// this verb of the writer.
-// +kubebuilder:rbac:groups=berth.dev,resources=users;templates,verbs=escalate
+// Who may get which role, who is in which group, whom a template lets in and who makes organizations, is decided before the
+// write, by internal/authz; the policies ask for this verb of the writer.
+// +kubebuilder:rbac:groups=berth.dev,resources=users;groups;organizations;templates,verbs=escalate
 //
 // +kubebuilder:rbac:groups="",namespace=berth-system,resources=secrets,verbs=get;list;watch;create;update;patch
 // +kubebuilder:rbac:groups="",namespace=berth-system,resources=configmaps,verbs=get;list;watch;create;patch

@@ -6,9 +6,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/berth-dev/berth/apiserver/authcheck"
 	"github.com/berth-dev/berth/apiserver/authn"
 	"github.com/berth-dev/berth/apiserver/builds"
 	"github.com/berth-dev/berth/apiserver/files"
+	"github.com/berth-dev/berth/apiserver/groups"
 	"github.com/berth-dev/berth/apiserver/httpapi"
 	"github.com/berth-dev/berth/apiserver/keys"
 	"github.com/berth-dev/berth/apiserver/login"
@@ -55,6 +57,8 @@ func Routes(d Deps) []httpapi.Route {
 		(&users.Handlers{Store: d.Store, Credentials: d.Credentials, Now: d.Now}).Routes(),
 		(&keys.Handlers{Store: d.Store, Credentials: d.Credentials, MaxLifetime: d.MaxTokenLifetime}).Routes(),
 		(&organizations.Handlers{Store: d.Store}).Routes(),
+		(&groups.Handlers{Store: d.Store, Now: d.Now}).Routes(),
+		(&authcheck.Handlers{Store: d.Store}).Routes(),
 		(&quotas.Handlers{Store: d.Store}).Routes(),
 		(&templates.Handlers{Store: d.Store, Now: d.Now}).Routes(),
 		(&versions.Handlers{Store: d.Store, Files: d.Files, Example: examples.Archive, AccessURL: d.AccessURL, Now: d.Now}).Routes(),

@@ -72,6 +72,17 @@ var (
 		reflect.TypeFor[codersdk.WorkspaceResource](),
 		reflect.TypeFor[codersdk.WorkspaceResourceMetadata](),
 		reflect.TypeFor[codersdk.WorkspacesResponse](),
+		reflect.TypeFor[codersdk.GetUsersResponse](),
+		reflect.TypeFor[codersdk.UserLoginType](),
+		reflect.TypeFor[codersdk.UserRoles](),
+		reflect.TypeFor[codersdk.AssignableRoles](),
+		reflect.TypeFor[codersdk.OrganizationMember](),
+		reflect.TypeFor[codersdk.UserQuietHoursScheduleResponse](),
+		reflect.TypeFor[codersdk.Group](),
+		reflect.TypeFor[codersdk.TemplateACL](),
+		reflect.TypeFor[codersdk.TemplateUser](),
+		reflect.TypeFor[codersdk.TemplateGroup](),
+		reflect.TypeFor[codersdk.ACLAvailable](),
 	}
 	requests = []reflect.Type{
 		reflect.TypeFor[codersdk.ArchiveTemplateVersionsRequest](),
@@ -96,6 +107,19 @@ var (
 		reflect.TypeFor[codersdk.UpdateWorkspaceTTLRequest](),
 		reflect.TypeFor[codersdk.VariableValue](),
 		reflect.TypeFor[codersdk.WorkspaceBuildParameter](),
+		reflect.TypeFor[codersdk.CreateUserRequest](),
+		reflect.TypeFor[codersdk.UpdateUserProfileRequest](),
+		reflect.TypeFor[codersdk.UpdateUserPasswordRequest](),
+		reflect.TypeFor[codersdk.UpdateUserAppearanceSettingsRequest](),
+		reflect.TypeFor[codersdk.UpdateRoles](),
+		reflect.TypeFor[codersdk.UpdateUserQuietHoursScheduleRequest](),
+		reflect.TypeFor[codersdk.CreateGroupRequest](),
+		reflect.TypeFor[codersdk.PatchGroupRequest](),
+		reflect.TypeFor[codersdk.CreateOrganizationRequest](),
+		reflect.TypeFor[codersdk.UpdateTemplateACL](),
+		reflect.TypeFor[codersdk.AuthorizationRequest](),
+		reflect.TypeFor[codersdk.AuthorizationCheck](),
+		reflect.TypeFor[codersdk.AuthorizationObject](),
 	}
 )
 

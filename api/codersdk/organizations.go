@@ -16,3 +16,8 @@ type Organization struct {
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
 }
+
+// CreateOrganizationRequest makes an organization.
+type CreateOrganizationRequest struct {
+	Name string `json:"name"`
+}

@@ -27,6 +27,7 @@ func (s *Store) alone(ctx context.Context, claim claims.Claim, do func() error) 
 	if errors.As(err, &other) {
 		f := fault.New(fault.Conflict, "Somebody else gives this name at the same time. Try again.")
 		f.Fields = []fault.Field{{Path: "name", Detail: "is being given to something else at this moment"}}
+		f.Cause = errBusy
 		return f
 	}
 	if err != nil {

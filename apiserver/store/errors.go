@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/internal/fault"
 )
 
@@ -76,10 +77,14 @@ func invalid(status metav1.Status, cause error) error {
 	return f
 }
 
-// onWire gives a refusal's fields the names that a request calls them by.
-func onWire(err error) error {
+// onWire gives a refusal's fields the names that a request about the object calls them by.
+func onWire(err error, about v1alpha1.Object) error {
 	if f, ok := fault.As(err); ok {
 		for i := range f.Fields {
+			if _, user := about.(*v1alpha1.User); user && f.Fields[i].Path == "spec.displayName" {
+				f.Fields[i].Path = "name" // what people are called, not what they type
+				continue
+			}
 			f.Fields[i].Path = wireField(f.Fields[i].Path)
 		}
 	}
@@ -93,6 +98,16 @@ func wireField(path string) string {
 		"spec.name":                          "name",
 		"spec.username":                      "username",
 		"spec.email":                         "email",
+		"spec.avatarURL":                     "avatar_url",
+		"spec.themePreference":               "theme_preference",
+		"spec.quietHours":                    "schedule",
+		"spec.roles":                         "roles",
+		"spec.memberships":                   "roles",
+		"spec.suspended":                     "status",
+		"spec.members":                       "add_users",
+		"spec.quota":                         "quota_allowance",
+		"spec.everyone.quota":                "quota_allowance",
+		"spec.everyone.avatarURL":            "avatar_url",
 		"spec.autostop":                      "ttl_ms",
 		"spec.autostart":                     "schedule",
 		"spec.updates":                       "automatic_updates",

@@ -37,6 +37,16 @@ func (s *Store) ChangeUser(ctx context.Context, u *v1alpha1.User, edit func(*v1a
 	return change(ctx, s, u, &v1alpha1.User{}, edit)
 }
 
+// ChangeGroup edits a Group that was read from the store. See change.
+func (s *Store) ChangeGroup(ctx context.Context, g *v1alpha1.Group, edit func(*v1alpha1.Group) error) (*v1alpha1.Group, error) {
+	return change(ctx, s, g, &v1alpha1.Group{}, edit)
+}
+
+// ChangeOrganization edits an Organization that was read from the store. See change.
+func (s *Store) ChangeOrganization(ctx context.Context, o *v1alpha1.Organization, edit func(*v1alpha1.Organization) error) (*v1alpha1.Organization, error) {
+	return change(ctx, s, o, &v1alpha1.Organization{}, edit)
+}
+
 // ChangeTemplate edits a Template that was read from the store. See change.
 func (s *Store) ChangeTemplate(ctx context.Context, t *v1alpha1.Template, edit func(*v1alpha1.Template) error) (*v1alpha1.Template, error) {
 	return change(ctx, s, t, &v1alpha1.Template{}, edit)
@@ -71,7 +81,7 @@ func change[T editable[T]](ctx context.Context, s *Store, object, fresh T, edit 
 			return after, err
 		}
 		if err := gitops.Refuse(object, kindOf(object)+" "+object.WireName(), changes); err != nil {
-			return none, onWire(err)
+			return none, onWire(err, object)
 		}
 		patch, err := bound(changes, object)
 		if err != nil {

@@ -4,8 +4,6 @@ package users
 
 import (
 	"context"
-	"regexp"
-	"strings"
 
 	"github.com/berth-dev/berth/api/codersdk"
 	"github.com/berth-dev/berth/api/v1alpha1"
@@ -55,24 +53,9 @@ func (h *Handlers) createFirst(ctx context.Context, in codersdk.CreateFirstUserR
 	return codersdk.CreateFirstUserResponse{UserID: ids.Of(user), OrganizationID: ids.Of(organization)}, nil
 }
 
-var (
-	usernamePattern = regexp.MustCompile(`^[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*$`)
-	emailPattern    = regexp.MustCompile(`^[^\s@<>"(),:;\\]+@[^\s@<>"(),:;\\]+$`)
-)
-
 // checkFirst says everything that is wrong with the request at once.
 func checkFirst(in codersdk.CreateFirstUserRequest) error {
-	var username, email *fault.Error
-	switch {
-	case len(in.Username) < 1 || len(in.Username) > 32 || !usernamePattern.MatchString(in.Username):
-		username = fault.On("username", "must be letters and digits joined by single hyphens, 1 to 32 characters")
-	case strings.EqualFold(in.Username, "new") || strings.EqualFold(in.Username, "create") || strings.EqualFold(in.Username, "me"):
-		username = fault.On("username", "%q has a meaning of its own in paths; choose another", in.Username)
-	}
-	if len(in.Email) < 3 || len(in.Email) > 254 || !emailPattern.MatchString(in.Email) {
-		email = fault.On("email", "must be an e-mail address, such as ada@example.org")
-	}
-	if f := fault.Join("Validation failed.", username, email, credentials.CheckPolicy(in.Password)); f != nil {
+	if f := fault.Join("Validation failed.", checkUsername(in.Username), checkEmail(in.Email), credentials.CheckPolicy(in.Password)); f != nil {
 		return f
 	}
 	return nil

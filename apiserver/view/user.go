@@ -28,7 +28,7 @@ func User(u *v1alpha1.User, organizations []*v1alpha1.Organization, now time.Tim
 		AvatarURL:       u.Spec.AvatarURL,
 		CreatedAt:       born(u),
 		Status:          userStatus(u, now),
-		LoginType:       loginType(u.Spec.LoginType),
+		LoginType:       LoginType(u.Spec.LoginType),
 		ThemePreference: u.Spec.ThemePreference,
 		OrganizationIDs: make([]uuid.UUID, 0, len(organizations)),
 		Roles:           make([]codersdk.Role, 0, len(u.Spec.Roles)),
@@ -40,7 +40,7 @@ func User(u *v1alpha1.User, organizations []*v1alpha1.Organization, now time.Tim
 		shown.OrganizationIDs = append(shown.OrganizationIDs, ids.Of(o))
 	}
 	for _, role := range u.Spec.Roles {
-		shown.Roles = append(shown.Roles, siteRole(role))
+		shown.Roles = append(shown.Roles, SiteRole(role))
 	}
 	slices.SortFunc(shown.Roles, func(a, b codersdk.Role) int { return strings.Compare(a.Name, b.Name) })
 	return shown
@@ -61,7 +61,8 @@ func userStatus(u *v1alpha1.User, now time.Time) codersdk.UserStatus {
 	return codersdk.UserStatusActive
 }
 
-func loginType(t v1alpha1.LoginType) codersdk.LoginType {
+// LoginType shows how an account signs in.
+func LoginType(t v1alpha1.LoginType) codersdk.LoginType {
 	switch t {
 	case v1alpha1.LoginTypePassword:
 		return codersdk.LoginTypePassword
@@ -71,20 +72,6 @@ func loginType(t v1alpha1.LoginType) codersdk.LoginType {
 		return codersdk.LoginTypeGithub
 	}
 	return codersdk.LoginTypeNone
-}
-
-func siteRole(r v1alpha1.SiteRole) codersdk.Role {
-	switch r {
-	case v1alpha1.SiteRoleOwner:
-		return codersdk.Role{Name: "owner", DisplayName: "Owner"}
-	case v1alpha1.SiteRoleTemplateAdmin:
-		return codersdk.Role{Name: "template-admin", DisplayName: "Template Admin"}
-	case v1alpha1.SiteRoleUserAdmin:
-		return codersdk.Role{Name: "user-admin", DisplayName: "User Admin"}
-	case v1alpha1.SiteRoleAuditor:
-		return codersdk.Role{Name: "auditor", DisplayName: "Auditor"}
-	}
-	return codersdk.Role{Name: strings.ToLower(string(r)), DisplayName: string(r)}
 }
 
 // born is when an object was made: the annotation is finer than a second and outlives a restore.

@@ -19,6 +19,9 @@ const (
 	Update Action = "update"
 	// Delete is to take it away.
 	Delete Action = "delete"
+	// Administer is to decide over a person's account against that person: roles, status, another login. It is asked of
+	// users only.
+	Administer Action = "administer"
 	// Authenticate is to prove who one is, or to end that. It is asked of no object.
 	Authenticate Action = "authenticate"
 )
@@ -47,11 +50,10 @@ func (s Subject) Can(a Action, o Object) bool {
 		return s.canOrganization(a, o)
 	case File:
 		return s.canFile(a, o)
-	case Key:
-		// who makes another's key becomes that other: that is the deployment's owner's alone
-		return o.Owner != "" && o.Owner == s.User
+	case Member:
+		return s.canMember(a, o)
 	}
-	return false
+	return s.canNamed(a, o)
 }
 
 // canWorkspace: a workspace is its owner's, as long as the owner belongs to its organization.
@@ -116,7 +118,7 @@ func (s Subject) canGroup(a Action, o Object) bool {
 }
 
 // canUser: who sets another's password, roles or keys becomes that other, so a user administrator may touch only those
-// who hold no role of their own. Everybody may see and edit the own account.
+// who hold no role of their own. Everybody may see and edit the own account, and nobody but an owner administers it.
 func (s Subject) canUser(a Action, o Object) bool {
 	own := o.Owner != "" && o.Owner == s.User
 	switch {

@@ -45,9 +45,9 @@ func user(name string, change ...func(*v1alpha1.UserSpec)) Object {
 	return UserObject(u, "a")
 }
 
-// Each cell holds the first letters of the allowed actions: read, use, create, update, delete.
+// Each cell holds the first letters of the allowed actions: read, use, create, update, delete, and A for administer.
 func TestCan(t *testing.T) {
-	const all, none = "rucUd", ""
+	const all, none = "rucUdA", ""
 	for name, c := range map[string]struct {
 		object Object
 		want   map[string]string
@@ -77,7 +77,7 @@ func TestCan(t *testing.T) {
 				v1alpha1.AccessEntry{Kind: v1alpha1.AccessKindUser, Name: "ada", Role: v1alpha1.AccessRoleAdmin},
 				v1alpha1.AccessEntry{Kind: v1alpha1.AccessKindUser, Name: "eve", Role: v1alpha1.AccessRoleAdmin}),
 			want: map[string]string{"owner": all, "template-admin": all, "user-admin": none, "auditor": "r", "org-admin": all,
-				"ada": "ruUd", "peer": none, "in-group": none, "left": none, "outsider": none, "nobody": none},
+				"ada": "ruUdA", "peer": none, "in-group": none, "left": none, "outsider": none, "nobody": none},
 		},
 		"a group": {
 			object: GroupObject(&v1alpha1.Group{ObjectMeta: metav1.ObjectMeta{Namespace: "a"}}),
@@ -109,15 +109,57 @@ func TestCan(t *testing.T) {
 			want: map[string]string{"owner": all, "template-admin": "r", "user-admin": all, "auditor": "r", "org-admin": "r",
 				"ada": "rU", "peer": none, "in-group": none, "left": "rU", "outsider": none, "nobody": none},
 		},
+		"ada's membership": {
+			object: MemberObject(&v1alpha1.User{ObjectMeta: metav1.ObjectMeta{Name: "ada"}}, "a"),
+			want:   map[string]string{"owner": all, "template-admin": none, "user-admin": "r", "auditor": "r", "org-admin": "rcUd", "ada": "r", "peer": none, "in-group": none, "left": "r", "outsider": none, "nobody": none},
+		},
+		"the membership of an owner, who is called as the subject is": {
+			object: MemberObject(&v1alpha1.User{ObjectMeta: metav1.ObjectMeta{Name: "x"}, Spec: v1alpha1.UserSpec{Roles: []v1alpha1.SiteRole{v1alpha1.SiteRoleAuditor}}}, "a"),
+			want:   map[string]string{"owner": all, "template-admin": none, "user-admin": "r", "auditor": "r", "org-admin": "r", "ada": none, "peer": none, "in-group": none, "left": none, "outsider": none, "nobody": none},
+		},
+		"a group to be made": {
+			object: NewGroup("a"),
+			want:   map[string]string{"owner": all, "template-admin": "r", "user-admin": all, "auditor": "r", "org-admin": all, "ada": "r", "peer": "r", "in-group": "r", "left": none, "outsider": none, "nobody": none},
+		},
+		"an organization to be made": {
+			object: NewOrganization(),
+			want:   map[string]string{"owner": all, "template-admin": "r", "user-admin": "r", "auditor": "r", "org-admin": none, "ada": none, "peer": none, "in-group": none, "left": none, "outsider": none, "nobody": none},
+		},
+		"an account to be made": {
+			object: NewUser(),
+			want:   map[string]string{"owner": all, "template-admin": "r", "user-admin": all, "auditor": "r", "org-admin": none, "ada": none, "peer": none, "in-group": none, "left": none, "outsider": none, "nobody": none},
+		},
+		"a shell in ada's workspace": {
+			object: Object{Kind: Execution, Organization: "a", Owner: "ada"},
+			want:   map[string]string{"owner": all, "template-admin": none, "user-admin": none, "auditor": "r", "org-admin": none, "ada": all, "peer": none, "in-group": none, "left": none, "outsider": none, "nobody": none},
+		},
 		"ada's keys": {
 			object: KeyObject("ada"),
-			want: map[string]string{"owner": all, "template-admin": none, "user-admin": none, "auditor": "r", "org-admin": none,
-				"ada": all, "peer": none, "in-group": none, "left": all, "outsider": none, "nobody": none},
+			want:   map[string]string{"owner": all, "template-admin": none, "user-admin": none, "auditor": "r", "org-admin": none, "ada": all, "peer": none, "in-group": none, "left": all, "outsider": none, "nobody": none},
 		},
 		"everybody's keys": {
 			object: KeyObject(""),
-			want: map[string]string{"owner": all, "template-admin": none, "user-admin": none, "auditor": "r", "org-admin": none,
-				"ada": none, "peer": none, "in-group": none, "left": none, "outsider": none, "nobody": none},
+			want:   map[string]string{"owner": all, "template-admin": none, "user-admin": none, "auditor": "r", "org-admin": none, "ada": none, "peer": none, "in-group": none, "left": none, "outsider": none, "nobody": none},
+		},
+		"what is kept for ada": {
+			object: Object{Kind: UserData, Owner: "ada"},
+			want:   map[string]string{"owner": all, "template-admin": none, "user-admin": none, "auditor": "r", "org-admin": none, "ada": "rU", "peer": none, "in-group": none, "left": "rU", "outsider": none, "nobody": none},
+		},
+		"the giving of roles": {
+			object: Object{Kind: AssignRole},
+			want:   map[string]string{"owner": all, "template-admin": "r", "user-admin": "r", "auditor": "r", "org-admin": "r", "ada": "r", "peer": "r", "in-group": "r", "left": "r", "outsider": "r", "nobody": none},
+		},
+		"the giving of roles in the organization": {
+			object: Object{Kind: AssignOrganizationRole, Organization: "a"},
+			want:   map[string]string{"owner": all, "template-admin": none, "user-admin": none, "auditor": "r", "org-admin": all, "ada": "r", "peer": "r", "in-group": "r", "left": none, "outsider": none, "nobody": none},
+		},
+		"what makes builds": {
+			object: Object{Kind: Daemon, Organization: "a"},
+			want:   map[string]string{"owner": all, "template-admin": "r", "user-admin": none, "auditor": "r", "org-admin": "r", "ada": "r", "peer": "r", "in-group": "r", "left": none, "outsider": none, "nobody": none},
+		},
+		"figures of use": {
+			object: Object{Kind: Insights, Organization: "a"},
+			want:   map[string]string{"owner": all, "template-admin": "r", "user-admin": none, "auditor": "r", "org-admin": none, "ada": none, "peer": none, "in-group": none, "left": none, "outsider": none, "nobody": none},
 		},
 		"what nobody knows": {
 			object: Object{Kind: "licence", Organization: "a", Owner: "ada"},
@@ -142,7 +184,7 @@ func allowed(s Subject, o Object) string {
 	for _, a := range []struct {
 		action Action
 		letter string
-	}{{Read, "r"}, {Use, "u"}, {Create, "c"}, {Update, "U"}, {Delete, "d"}} {
+	}{{Read, "r"}, {Use, "u"}, {Create, "c"}, {Update, "U"}, {Delete, "d"}, {Administer, "A"}} {
 		if s.Can(a.action, o) {
 			letters.WriteString(a.letter)
 		}
@@ -169,7 +211,7 @@ func TestAdvisory_V16_NobodyTouchesAStrongerAccount(t *testing.T) {
 			if who == "owner" {
 				continue
 			}
-			for _, a := range []Action{Create, Update, Delete} {
+			for _, a := range []Action{Create, Update, Delete, Administer} {
 				if s.Can(a, object) {
 					t.Errorf("%s may %s %s", who, a, target)
 				}
@@ -177,8 +219,18 @@ func TestAdvisory_V16_NobodyTouchesAStrongerAccount(t *testing.T) {
 		}
 	}
 	self := Subject{User: "x", Roles: []v1alpha1.SiteRole{v1alpha1.SiteRoleUserAdmin}}
-	if self.Can(Delete, targets["a user administrator"]) {
-		t.Error("a user administrator may delete the own account")
+	if self.Can(Delete, targets["a user administrator"]) || self.Can(Administer, targets["a user administrator"]) {
+		t.Error("a user administrator may delete or administer the own account")
+	}
+	for who, s := range subjects {
+		for _, r := range []v1alpha1.SiteRole{v1alpha1.SiteRoleOwner, v1alpha1.SiteRoleUserAdmin, v1alpha1.SiteRoleTemplateAdmin, v1alpha1.SiteRoleAuditor} {
+			if s.CanAssign(r) != (who == "owner") {
+				t.Errorf("%s may give the role %s: %v", who, r, s.CanAssign(r))
+			}
+		}
+		if have := s.CanAssignIn("a", v1alpha1.OrganizationRoleAdmin); have != (who == "owner" || who == "org-admin") {
+			t.Errorf("%s may make administrators of the organization: %v", who, have)
+		}
 	}
 }
 

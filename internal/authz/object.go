@@ -15,7 +15,7 @@ const (
 	User         Kind = "user"
 	Organization Kind = "organization"
 	File         Kind = "file"
-	Key          Kind = "key"
+	Member       Kind = "organization_member"
 )
 
 // Object is what something is asked of: only what the decision needs to know.
@@ -29,7 +29,7 @@ type Object struct {
 	// Access is a template's access list.
 	Access []v1alpha1.AccessEntry
 	// Memberships and Privileged are a user's: the organizations, and whether any role at all is held, there or over
-	// the deployment.
+	// the deployment. A member is privileged by roles over the deployment alone.
 	Memberships map[string][]v1alpha1.OrganizationRole
 	Privileged  bool
 	// Editor is whether a file's owner may change a template, by its access list.
@@ -42,7 +42,7 @@ func FileObject(uploader string, editor bool) Object {
 }
 
 // KeyObject stands for the API keys of the User with that metadata.name; the empty name for everybody's.
-func KeyObject(owner string) Object { return Object{Kind: Key, Owner: owner} }
+func KeyObject(owner string) Object { return Object{Kind: APIKey, Owner: owner} }
 
 // WorkspaceObject is a workspace of the User with that metadata.name in the organization, one to be made included.
 func WorkspaceObject(organization, owner string) Object {
@@ -65,6 +65,20 @@ func GroupObject(g *v1alpha1.Group) Object { return Object{Kind: Group, Organiza
 // OrganizationObject is an organization.
 func OrganizationObject(o *v1alpha1.Organization) Object {
 	return Object{Kind: Organization, Organization: o.Name}
+}
+
+// NewGroup is a group of the organization that has no object yet, or Everyone, which never has.
+func NewGroup(organization string) Object { return Object{Kind: Group, Organization: organization} }
+
+// NewOrganization is an organization that has no object yet.
+func NewOrganization() Object { return Object{Kind: Organization} }
+
+// NewUser is an account that has no object yet, and no role.
+func NewUser() Object { return Object{Kind: User} }
+
+// MemberObject is what the User is in the organization: the membership and its roles.
+func MemberObject(u *v1alpha1.User, organization string) Object {
+	return Object{Kind: Member, Organization: organization, Owner: u.Name, Privileged: len(u.Spec.Roles) > 0}
 }
 
 // UserObject is a User with the name of the default organization, which those without memberships belong to.

@@ -62,6 +62,13 @@ const (
 	// VersionName is the name of a version on the wire, behind its organization's and its template's. It is held as a
 	// TemplateName is.
 	VersionName Kind = "version-name"
+	// GroupName is the name of a group on the wire, behind its organization's. It is held as a TemplateName is.
+	GroupName Kind = "group-name"
+	// OrganizationName is the name of an organization on the wire, held as a TemplateName is.
+	OrganizationName Kind = "organization-name"
+	// Owners is the right to take the role of an owner away; its value is empty. It is held as a TemplateName is, so that
+	// no two requests take away the last two.
+	Owners Kind = "owners"
 )
 
 // Claim is one name. Capitals do not make a value different.

@@ -6,6 +6,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
@@ -31,6 +34,10 @@ const (
 	secretPrefix  = "berth-user-"
 	passwordField = "password"
 	keyPrefix     = "key-"
+
+	// rewriteEvery and rewriteFor are how a write is made anew whose Secret somebody else wrote in between: as soon as the
+	// cache may know what that was.
+	rewriteEvery, rewriteFor = 50 * time.Millisecond, 5 * time.Second
 )
 
 // Store reads and writes credentials. It may be used by many goroutines at once.
@@ -46,9 +53,9 @@ func New(c client.Client, namespace string, now func() time.Time) *Store {
 	return &Store{client: c, namespace: namespace, now: now, hasher: newHasher()}
 }
 
-// SetPassword makes the password the user's and ends all sessions that the old one began; the account's id must be the
-// one on the wire.
-func (s *Store) SetPassword(ctx context.Context, account *v1alpha1.User, id uuid.UUID, password string) error {
+// SetPassword makes the password the user's and ends all sessions that the old one began, but for those of the ids in
+// except; the account's id must be the one on the wire.
+func (s *Store) SetPassword(ctx context.Context, account *v1alpha1.User, id uuid.UUID, password string, except ...string) error {
 	if f := CheckPolicy(password); f != nil {
 		return f
 	}
@@ -56,17 +63,55 @@ func (s *Store) SetPassword(ctx context.Context, account *v1alpha1.User, id uuid
 	if err != nil {
 		return err
 	}
-	fields := map[string][]byte{passwordField: []byte(hash)}
-	if secret, err := s.get(ctx, id); err == nil {
+	return s.rewrite(ctx, account, id, map[string][]byte{passwordField: []byte(hash)}, func(key string, k keptKey) bool {
+		return k.Session && !slices.Contains(except, key)
+	})
+}
+
+// EndAll ends every session and key of the user.
+func (s *Store) EndAll(ctx context.Context, account *v1alpha1.User, id uuid.UUID) error {
+	return s.rewrite(ctx, account, id, nil, func(string, keptKey) bool { return true })
+}
+
+// rewrite sets fields of the user's Secret and removes the keys that are to end. It is bound to the Secret as it was read:
+// a key that another replica makes at the same time is met by the next try, and does not outlive what ends it.
+func (s *Store) rewrite(ctx context.Context, account *v1alpha1.User, id uuid.UUID, set map[string][]byte, ends func(id string, k keptKey) bool) error {
+	var last error
+	err := wait.PollUntilContextTimeout(ctx, rewriteEvery, rewriteFor, true, func(ctx context.Context) (bool, error) {
+		secret, err := s.get(ctx, id)
+		if apierrors.IsNotFound(err) {
+			if len(set) == 0 {
+				return true, nil
+			}
+			return true, s.write(ctx, account, id, set)
+		}
+		if err != nil {
+			return false, err
+		}
+		fields := maps.Clone(set)
+		if fields == nil {
+			fields = map[string][]byte{}
+		}
 		for field, value := range secret.Data {
-			if k, ok := readKey(field, value); ok && k.Session {
+			key, is := strings.CutPrefix(field, keyPrefix)
+			// One that can't be read opens nothing, and goes with the others.
+			if k, ok := readKey(field, value); is && (!ok || ends(key, k)) {
 				fields[field] = nil
 			}
 		}
-	} else if !apierrors.IsNotFound(err) {
-		return err
+		if len(fields) == 0 {
+			return true, nil
+		}
+		last = s.patch(ctx, id, fields, secret.ResourceVersion)
+		if apierrors.IsConflict(last) {
+			return false, nil
+		}
+		return true, last
+	})
+	if wait.Interrupted(err) && last != nil {
+		return last
 	}
-	return s.write(ctx, account, id, fields)
+	return err
 }
 
 // CheckPassword tells whether the password is that of the user with the id. Of a user who is not there, or who has no

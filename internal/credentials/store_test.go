@@ -191,6 +191,42 @@ var _ = Describe("The store of credentials", func() {
 		Expect(fault.Is(err, fault.Unauthenticated)).To(BeTrue())
 	})
 
+	It("leaves the session that is excepted when the password changes, and none when all are to end", func(ctx SpecContext) {
+		kept, other := issue(ctx), issue(ctx)
+		id, _, _ := strings.Cut(kept, "-")
+		Expect(store.SetPassword(ctx, ada, ids.Of(ada), "another horse", id)).To(Succeed())
+		_, err := store.Verify(ctx, other)
+		Expect(fault.Is(err, fault.Unauthenticated)).To(BeTrue())
+		Expect(store.Verify(ctx, kept)).To(HaveField("ID", id))
+		Expect(store.EndAll(ctx, ada, ids.Of(ada))).To(Succeed())
+		_, err = store.Verify(ctx, kept)
+		Expect(fault.Is(err, fault.Unauthenticated)).To(BeTrue())
+		Expect(store.CheckPassword(ctx, ids.Of(ada), "another horse")).To(BeTrue(), "the password stays")
+		nobody := newUser(ctx)
+		Expect(store.EndAll(ctx, nobody, ids.Of(nobody))).To(Succeed(), "who has none keeps none")
+	})
+
+	It("ends every session of the old password, also those that another replica makes at the same time", func(ctx SpecContext) {
+		issue(ctx)
+		other := credentials.New(env.Client, namespace, now.Now) // without this one's cache
+		var made []string
+		// Between this replica's reading and its writing the other one makes a session: the write is refused and made anew.
+		racing := interceptor.NewClient(env.Client, interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			err := c.Get(ctx, key, o, opts...)
+			if len(made) < 3 {
+				token, _, issueErr := other.Issue(ctx, ada, ids.Of(ada), v1alpha1.LoginTypePassword, credentials.SessionLifetime)
+				made = append(made, token)
+				err = errors.Join(err, issueErr)
+			}
+			return err
+		}})
+		Expect(credentials.New(racing, namespace, now.Now).SetPassword(ctx, ada, ids.Of(ada), "another horse")).To(Succeed())
+		Expect(made).To(HaveLen(3))
+		for _, token := range made {
+			Eventually(func() error { _, err := store.Verify(ctx, token); return err }).WithTimeout(30 * time.Second).ShouldNot(Succeed())
+		}
+	})
+
 	It("loses no key when many are made at once", func(ctx SpecContext) {
 		other := credentials.New(env.Client, namespace, now.Now) // as another replica would, without this one's cache
 		const many = 20

@@ -29,13 +29,7 @@ func (r Rules) required(started time.Time) time.Time {
 	if r.Lifecycle == nil || r.Lifecycle.AutostopRequirement == nil || len(r.Lifecycle.AutostopRequirement.DaysOfWeek) == 0 {
 		return time.Time{}
 	}
-	quiet := v1alpha1.Schedule{Schedule: "0 0 * * *"}
-	if r.QuietHours != nil {
-		if _, err := compile(*r.QuietHours); err == nil {
-			quiet = *r.QuietHours
-		}
-	}
-	c, err := compile(quiet)
+	c, err := compile(QuietHours(r.QuietHours))
 	if err != nil {
 		return time.Time{}
 	}
