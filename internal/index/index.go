@@ -202,7 +202,7 @@ func Acting() (all, within []Index) {
 		switch {
 		case i.Name == OfID:
 			within = append(within, i)
-		case i.Name == Coming || i.Name == Build || i.Name == File || i.Name == Job || build && (i.Name == ID || i.Name == Workspace):
+		case i.Name == Coming || i.Name == Build || i.Name == Job || build && (i.Name == ID || i.Name == Workspace):
 		default:
 			all = append(all, i)
 		}
