@@ -27,7 +27,7 @@ import (
 )
 
 // +kubebuilder:rbac:groups=berth.dev,resources=workspaces,verbs=get;list;watch;patch;delete;own
-// +kubebuilder:rbac:groups=berth.dev,resources=workspaces/status,verbs=update;patch
+// +kubebuilder:rbac:groups=berth.dev,resources=workspaces/status,verbs=update
 // +kubebuilder:rbac:groups=berth.dev,resources=workspaces/finalizers,verbs=update
 // +kubebuilder:rbac:groups=berth.dev,resources=workspacebuilds,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=berth.dev,resources=workspacebuilds/status,verbs=patch

@@ -53,9 +53,9 @@ const (
 	Version = "spec.versionRef.uid"
 	// Workspace finds WorkspaceBuilds by the uid of their workspace.
 	Workspace = "spec.workspaceRef.uid"
-	// OfID finds what belongs to a workspace by the id that a label of it names: WorkspaceBuilds, and Pods and claims where
-	// Workload is registered. A selector for the label would walk all objects of the namespace. Builds are found by the uid
-	// of their workspace too, which is its id unless the manifest gives another: one index is half the size of two.
+	// OfID finds what belongs to a workspace by the id that a label of it names: WorkspaceBuilds, Pods and claims. A selector
+	// for the label would walk all objects of the namespace. Builds are found by the uid of their workspace too, which is its
+	// id unless the manifest gives another: one index is half the size of two.
 	OfID = "labels.id"
 	// Member finds Groups by the metadata.name of their declared members.
 	Member = "spec.members"
@@ -166,9 +166,6 @@ func All() []Index {
 		})},
 
 		{&v1alpha1.WorkspaceBuild{}, ID, of(buildIDs)},
-		{&v1alpha1.WorkspaceBuild{}, OfID, of(func(b *v1alpha1.WorkspaceBuild) []string {
-			return slices.Compact(append(labelID(b), string(b.Spec.WorkspaceRef.UID)))
-		})},
 		{&v1alpha1.WorkspaceBuild{}, Pending, of(func(b *v1alpha1.WorkspaceBuild) []string {
 			if b.Phase() != v1alpha1.JobPending || b.Annotations[v1alpha1.AnnotationOutcome] != "" {
 				return nil
@@ -202,7 +199,7 @@ func Acting() (all, within []Index) {
 		switch {
 		case i.Name == OfID:
 			within = append(within, i)
-		case i.Name == Coming || i.Name == Build || i.Name == File || i.Name == Job || build && (i.Name == ID || i.Name == Workspace):
+		case i.Name == Coming || i.Name == Build || i.Name == Job || build && (i.Name == ID || i.Name == Workspace):
 		default:
 			all = append(all, i)
 		}
@@ -210,10 +207,15 @@ func Acting() (all, within []Index) {
 	return all, within
 }
 
-// Workload are the indexes of those Kubernetes kinds that workspaces are made of. Only a process that keeps them registers
-// these.
+// Workload are the indexes of what workspaces are made of. Only the manager has use for them.
 func Workload() []Index {
-	return []Index{{&corev1.Pod{}, OfID, labelID}, {&corev1.PersistentVolumeClaim{}, OfID, labelID}}
+	return []Index{
+		{&corev1.Pod{}, OfID, labelID},
+		{&corev1.PersistentVolumeClaim{}, OfID, labelID},
+		{&v1alpha1.WorkspaceBuild{}, OfID, of(func(b *v1alpha1.WorkspaceBuild) []string {
+			return slices.Compact(append(labelID(b), string(b.Spec.WorkspaceRef.UID)))
+		})},
+	}
 }
 
 // For are the indexes of the kinds of the objects given.

@@ -52,13 +52,15 @@ func Remembered(b *v1alpha1.WorkspaceBuild) v1alpha1.JobPhase {
 const restoredAfter = 10 * time.Minute
 
 // Forgotten tells whether a build was made anew without its status, as from a backup, and carries no word of how it ended:
-// the object of its workspace that it names is another one by now, or it is younger than it says. It went well, or was at
-// work when the backup was made, and is held to what it asks for either way. A deletion is never believed to have ended.
+// the object of its workspace that it names is another one by now, or its number was accepted before and it is younger than
+// it says. It went well, or was at work when the backup was made, and is held to what it asks for either way. A deletion is
+// never believed to have ended, and neither is what nobody has accepted yet.
 func Forgotten(w *v1alpha1.Workspace, b *v1alpha1.WorkspaceBuild) bool {
 	if b.Status.Job != nil || !InProgress(b) || b.Spec.Transition == v1alpha1.TransitionDelete {
 		return false
 	}
-	return b.Spec.WorkspaceRef.UID != w.UID || b.CreationTimestamp.Sub(v1alpha1.CreatedAt(b)) > restoredAfter
+	young := b.CreationTimestamp.Sub(v1alpha1.CreatedAt(b)) > restoredAfter
+	return b.Spec.WorkspaceRef.UID != w.UID || young && b.Spec.Number <= acceptedNumber(w)
 }
 
 // InProgress tells whether a build has not ended.

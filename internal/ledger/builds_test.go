@@ -17,7 +17,7 @@ import (
 
 // What a restore brings back without a status went well where nothing says otherwise; what is new was never restored.
 func TestForgotten(t *testing.T) {
-	w := workspace()
+	w := workspace(holding(3, v1alpha1.Wish{}))
 	made := func(ago time.Duration) func(*v1alpha1.WorkspaceBuild) {
 		return func(b *v1alpha1.WorkspaceBuild) {
 			now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -33,6 +33,7 @@ func TestForgotten(t *testing.T) {
 		"a new one":                           {build(1, startB, "", made(time.Second)), false},
 		"one by a clock that is behind":       {build(1, startB, "", made(time.Minute)), false},
 		"one by a clock that is ahead":        {build(1, startB, "", made(-time.Hour)), false},
+		"a new one by a clock far behind":     {build(4, startB, "", made(time.Hour)), false},
 		"one younger than it says":            {build(1, startB, "", made(time.Hour)), true},
 		"a stop younger than it says":         {build(1, stopB, "", made(time.Hour)), true},
 		"one of an earlier object":            {build(1, startB, "", ofAnother), true},
