@@ -71,22 +71,28 @@ var _ = BeforeSuite(func() {
 	}()
 	Expect(objects.Synced(ctx)).To(BeTrue())
 
+	server = httptest.NewServer(serve(objects))
+	DeferCleanup(server.Close)
+})
+
+// serve is the packages' handlers over a store.
+func serve(s *store.Store) http.Handler {
+	GinkgoHelper()
 	front, _, err := httpapi.New(httpapi.Config{
 		Routes: slices.Concat(
-			(&quotas.Handlers{Store: objects}).Routes(),
-			(&templates.Handlers{Store: objects, Now: time.Now}).Routes(),
-			(&versions.Handlers{Store: objects, Files: objects.Files(time.Now), Example: examples.Archive, AccessURL: "http://berth.test", Now: time.Now}).Routes(),
-			(&files.Handlers{Store: objects, Files: objects.Files(time.Now)}).Routes(),
-			(&workspaces.Handlers{Store: objects, Now: time.Now}).Routes(),
-			(&builds.Handlers{Store: objects, Now: time.Now}).Routes(),
+			(&quotas.Handlers{Store: s}).Routes(),
+			(&templates.Handlers{Store: s, Now: time.Now}).Routes(),
+			(&versions.Handlers{Store: s, Files: s.Files(time.Now), Example: examples.Archive, AccessURL: "http://berth.test", Now: time.Now}).Routes(),
+			(&files.Handlers{Store: s, Files: s.Files(time.Now)}).Routes(),
+			(&workspaces.Handlers{Store: s, Now: time.Now}).Routes(),
+			(&builds.Handlers{Store: s, Now: time.Now}).Routes(),
 		),
 		Version: "v0.0.0", Log: slog.New(slog.NewTextHandler(GinkgoWriter, nil)), Metrics: prometheus.NewRegistry(),
 		Session: named{}, Aggregated: named{},
 	})
 	Expect(err).NotTo(HaveOccurred())
-	server = httptest.NewServer(front)
-	DeferCleanup(server.Close)
-})
+	return front
+}
 
 // named lets in whoever a test says it is; how people are really known is package authn's, and proven there.
 type named struct{}

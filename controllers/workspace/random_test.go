@@ -24,6 +24,7 @@ import (
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/internal/ledger"
+	. "github.com/berth-dev/berth/internal/testing/cluster"
 	"github.com/berth-dev/berth/internal/testing/given"
 )
 
@@ -88,6 +89,7 @@ type play struct {
 	*world
 	ws     *v1alpha1.Workspace
 	faults *restless
+	cache  *past
 	rand   *rand.Rand
 	told   []string
 	// numbers are those of all builds that were ever seen, claims the uids of all claims.
@@ -97,6 +99,16 @@ type play struct {
 	// held is the accepted build when it was last looked at, and whether it was at work then.
 	held types.UID
 	busy bool
+	// doomed is true once the claims may go with the workspace.
+	doomed bool
+}
+
+// starts has new controllers work, which remember nothing and know the cluster by a cache that lies.
+func (p *play) starts() {
+	cache := NewJournal(p.cache)
+	decides, acts := *p.decides, *p.acts
+	decides.Client, acts.Client = cache, cache
+	p.decides, p.acts = &decides, &acts
 }
 
 func (p *play) say(format string, args ...any) { p.told = append(p.told, fmt.Sprintf(format, args...)) }
@@ -105,7 +117,7 @@ func (p *play) say(format string, args ...any) { p.told = append(p.told, fmt.Spr
 func (p *play) act(ctx context.Context) {
 	GinkgoHelper()
 	read(ctx, p.ws)
-	switch p.rand.IntN(12) {
+	switch p.rand.IntN(14) {
 	case 0, 1:
 		word := []v1alpha1.RequestTransition{"Start", "Stop", "Restart"}[p.rand.IntN(3)]
 		p.say("request %s", word)
@@ -147,6 +159,17 @@ func (p *play) act(ctx context.Context) {
 		mark := []string{`null`, fmt.Sprintf("%q", p.clock.Now().UTC().Format(time.RFC3339))}[p.rand.IntN(2)]
 		p.say("dormant-since %s", mark)
 		edit(ctx, p.ws, fmt.Sprintf(`{"metadata":{"annotations":{%q:%s}}}`, v1alpha1.AnnotationDormantSince, mark))
+	case 12:
+		b := ledger.Accepted(p.ws, p.builds(ctx, p.ws))
+		if b == nil || !ledger.InProgress(b) || b.Spec.Transition != v1alpha1.TransitionStart || b.Spec.Cancel != nil {
+			return
+		}
+		p.say("cancel of build %d", b.Spec.Number)
+		edit(ctx, b, fmt.Sprintf(`{"spec":{"cancel":{"by":%q,"requestedAt":%q}}}`, p.user, p.clock.Now().UTC().Format(time.RFC3339)))
+	case 13:
+		p.say("the manager restarts")
+		p.cache.restarts()
+		p.starts()
 	}
 }
 
@@ -185,24 +208,28 @@ func (p *play) kubelet(ctx context.Context, change func(*corev1.Pod)) {
 	}
 }
 
-// works has new controllers, which remember nothing, work for some passes; what fails is tried again.
+// works has the controllers work for some passes, with caches that lie; what fails is tried again.
 func (p *play) works(ctx context.Context, passes int) {
 	GinkgoHelper()
 	for range passes {
+		p.cache.note(ctx)
+		p.cache.drifts()
 		_, err := p.decides.Reconcile(ctx, request(p.ws))
 		p.injected(err)
 		p.safe(ctx)
+		p.cache.note(ctx)
+		p.cache.drifts()
 		_, err = p.acts.Reconcile(ctx, accepted(ctx, p.ws))
 		p.injected(err)
 		p.safe(ctx)
 	}
 }
 
-// injected lets pass what restless has made up.
+// injected lets pass what restless has made up, and what a write meets that follows from the past.
 func (p *play) injected(err error) {
 	GinkgoHelper()
 	if err != nil && !strings.Contains(err.Error(), errLost.Error()) && !apierrors.IsInternalError(err) && !apierrors.IsTooManyRequests(err) &&
-		!apierrors.IsConflict(err) {
+		!apierrors.IsConflict(err) && (p.cache.present || !apierrors.IsNotFound(err) && !apierrors.IsAlreadyExists(err)) {
 		Fail(fmt.Sprintf("%v: %v", p.told, err))
 	}
 }
@@ -231,6 +258,9 @@ func (p *play) safe(ctx context.Context) {
 		}
 	}
 	Expect(living).To(BeNumerically("<=", 1), "%v: pods", p.told)
+	if p.doomed {
+		return
+	}
 	var uids []types.UID
 	for _, c := range p.claims(ctx, p.ws) {
 		Expect(c.DeletionTimestamp).To(BeNil(), "%v: a claim is going", p.told)
@@ -242,18 +272,13 @@ func (p *play) safe(ctx context.Context) {
 	p.claimed = uids
 }
 
-// rests has the faults end and the kubelet run what is to run, until nothing moves; then all must be in order.
+// rests has the faults end, the caches catch up and the kubelet run what is to run, until nothing moves; then all must be in
+// order.
 func (p *play) rests(ctx context.Context) {
 	GinkgoHelper()
-	p.faults.oneIn = 0
-	for range 30 {
-		before := len(p.Writes())
-		p.kubelet(ctx, running)
-		p.works(ctx, 2)
-		if len(p.Writes()) == before {
-			break
-		}
-	}
+	p.calms(ctx)
+	p.cache.present = true
+	defer func() { p.cache.present = false }()
 	before := len(p.Writes())
 	p.works(ctx, 2)
 	Expect(p.Writes()[before:]).To(BeEmpty(), "%v: it does not come to rest", p.told)
@@ -275,8 +300,26 @@ func (p *play) rests(ctx context.Context) {
 	}
 }
 
-// Whatever people and the cluster do, in whatever order, and whichever write fails: at every moment there is at most one
-// pod, no claim is lost and no number left out; and left alone, it comes to rest, as its newest build says.
+// calms has the faults end, the caches catch up and the kubelet run what is to run, until nothing moves.
+func (p *play) calms(ctx context.Context) {
+	GinkgoHelper()
+	p.faults.oneIn = 0
+	p.cache.present = true
+	defer func() { p.cache.present = false }()
+	for range 30 {
+		before := len(p.Writes())
+		p.kubelet(ctx, running)
+		p.works(ctx, 2)
+		if len(p.Writes()) == before {
+			return
+		}
+	}
+	Fail(fmt.Sprintf("%v: it does not come to rest: %v", p.told, p.Writes()))
+}
+
+// Whatever people and the cluster do, in whatever order, whichever write fails and however late the caches are: at every
+// moment there is at most one pod, no claim is lost and no number left out; and left alone, it comes to rest, as its newest
+// build says.
 var _ = Describe("A random sequence", func() {
 	const sequences, steps = 4, 20
 	base := uint64(GinkgoRandomSeed())
@@ -286,7 +329,13 @@ var _ = Describe("A random sequence", func() {
 			r := rand.New(rand.NewPCG(seed, 11))
 			faults := &restless{rand: r}
 			p := &play{world: found(ctx, faults.client()), faults: faults, rand: r, numbers: map[int64]bool{}}
-			p.ws = p.lives(ctx, v1alpha1.Lifecycle{AutostopAfter: "8h", FailureStopAfter: "2h", DormantAfter: "720h"})
+			kept, keep := i%2 == 0, v1alpha1.Duration("168h")
+			if !kept {
+				keep = "0s"
+			}
+			p.ws = p.lives(ctx, v1alpha1.Lifecycle{AutostopAfter: "8h", FailureStopAfter: "2h", DormantAfter: "720h", KeepDeletedFor: keep})
+			p.cache = behind(ctx, p.Journal, p.org, r)
+			p.starts()
 			for range steps {
 				if r.IntN(2) == 0 {
 					faults.oneIn = 3 + r.IntN(8)
@@ -301,6 +350,10 @@ var _ = Describe("A random sequence", func() {
 				}
 			}
 			p.rests(ctx)
+			p.leaves(ctx, kept)
+			if kept {
+				p.returns(ctx)
+			}
 			Expect(slices.Max(slices.Collect(keys(p.numbers)))).To(BeNumerically(">", 1))
 		}, SpecTimeout(3*time.Minute))
 	}

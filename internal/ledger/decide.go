@@ -147,7 +147,7 @@ func (s *state) lost() bool {
 }
 
 // recover takes up the newest build that went well as the accepted one, or, where there is none, the present wish as
-// acted upon and the pod as it is.
+// acted upon and the pod as it is. A request that came after the object is nobody's before, and is acted upon next.
 func (s *state) recover() Decision {
 	last := s.newest
 	for _, b := range sorted(s.Builds) {
@@ -156,7 +156,13 @@ func (s *state) recover() Decision {
 		}
 	}
 	if last == nil {
-		return Decision{Action: Note, Acted: s.wish(), Schedule: s.Workspace.Status.Schedule}
+		acted := s.wish()
+		if r := acted.Request; r != nil {
+			if at, err := time.Parse(time.RFC3339Nano, r.At); err == nil && at.After(s.Workspace.CreationTimestamp.Time) {
+				acted.Request = nil
+			}
+		}
+		return Decision{Action: Note, Acted: acted, Schedule: s.Workspace.Status.Schedule}
 	}
 	return Decision{Action: Accept, Build: last, Acted: s.actedBy(last)}
 }

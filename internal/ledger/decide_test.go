@@ -316,3 +316,25 @@ func rest(t *testing.T, sequence []v1alpha1.RequestTransition) {
 		t.Errorf("%v ends with %s", sequence, got)
 	}
 }
+
+func TestRequestsAboutARestore(t *testing.T) {
+	for name, c := range map[string]struct {
+		at   string
+		want bool
+	}{
+		"one that was restored with the workspace was acted on before": {"2026-11-23T08:00:00Z", true},
+		"one that came since was not":                                  {"2026-11-23T09:00:00Z", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := workspace(wishing("", &v1alpha1.WorkspaceRequest{Transition: v1alpha1.RequestStart, At: c.at}))
+			d := Decide(View{Workspace: w, Claims: true, Start: start, Now: now})
+			if d.Action != Note || (d.Acted.Request != nil) != c.want {
+				t.Fatalf("%s, acted %v", d.Action, d.Acted)
+			}
+			w.Status.Acted = d.Acted
+			if d = Decide(View{Workspace: w, Claims: true, Start: start, Now: now}); (d.Action == Make) == c.want {
+				t.Errorf("then %s", d.Action)
+			}
+		})
+	}
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workspace_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/berth-dev/berth/api/v1alpha1"
+)
+
+// past is a cache that lies about the present: what it shows of a namespace is as it once was, of each kind at a time of its
+// own, as informers are that got their events late. Objects appear that are deleted, and new ones do not yet. Writes go to
+// the present.
+type past struct {
+	client.WithWatch
+	namespace string
+	rand      *rand.Rand
+	kinds     []*memory
+	// present has it tell the truth.
+	present bool
+}
+
+// memory is all that there ever was of a kind.
+type memory struct {
+	list client.ObjectList
+	item reflect.Type
+	// states are what a list showed, one after the other; at is the one that is shown.
+	states [][]client.Object
+	at     int
+}
+
+// longAgo is how many changes a cache is behind at most.
+const longAgo = 12
+
+// behind makes a cache in front of a client. It shows what was noted.
+func behind(ctx context.Context, c client.WithWatch, namespace string, r *rand.Rand) *past {
+	GinkgoHelper()
+	p := &past{namespace: namespace, rand: r}
+	for item, list := range map[client.Object]client.ObjectList{
+		&v1alpha1.Workspace{}: &v1alpha1.WorkspaceList{}, &v1alpha1.WorkspaceBuild{}: &v1alpha1.WorkspaceBuildList{},
+		&corev1.Pod{}: &corev1.PodList{}, &corev1.PersistentVolumeClaim{}: &corev1.PersistentVolumeClaimList{},
+	} {
+		p.kinds = append(p.kinds, &memory{list: list, item: reflect.TypeOf(item)})
+	}
+	p.WithWatch = interceptor.NewClient(c, interceptor.Funcs{Get: p.get, List: p.lists})
+	p.note(ctx)
+	return p
+}
+
+// note remembers what there is now.
+func (p *past) note(ctx context.Context) {
+	GinkgoHelper()
+	for _, m := range p.kinds {
+		now := m.list.DeepCopyObject().(client.ObjectList)
+		Expect(env.Client.List(ctx, now, client.InNamespace(p.namespace))).To(Succeed())
+		var state []client.Object
+		Expect(meta.EachListItem(now, func(o runtime.Object) error {
+			state = append(state, o.(client.Object))
+			return nil
+		})).To(Succeed())
+		if len(m.states) > 0 && same(m.states[len(m.states)-1], state) {
+			continue
+		}
+		m.states = append(m.states, state)
+		m.at = max(m.at, len(m.states)-1-longAgo)
+	}
+}
+
+func same(a, b []client.Object) bool {
+	versions := map[string]bool{}
+	for _, o := range a {
+		versions[string(o.GetUID())+o.GetResourceVersion()] = true
+	}
+	for _, o := range b {
+		if !versions[string(o.GetUID())+o.GetResourceVersion()] {
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
+
+// drifts lets some time go by in the cache, of each kind its own; a cache never goes back.
+func (p *past) drifts() {
+	for _, m := range p.kinds {
+		m.at += p.rand.IntN(len(m.states) - m.at)
+	}
+}
+
+// restarts is a new process, whose caches may begin before those of the last one ended: another kube-apiserver answers it.
+func (p *past) restarts() {
+	for _, m := range p.kinds {
+		m.at = max(0, m.at-p.rand.IntN(4))
+	}
+}
+
+// of is the memory of a type; nil where the present is told.
+func (p *past) of(item reflect.Type) *memory {
+	for _, m := range p.kinds {
+		if m.item == item && !p.present {
+			return m
+		}
+	}
+	return nil
+}
+
+func (p *past) get(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+	m := p.of(reflect.TypeOf(o))
+	if m == nil || key.Namespace != p.namespace {
+		return c.Get(ctx, key, o, opts...)
+	}
+	for _, was := range m.states[m.at] {
+		if was.GetName() == key.Name {
+			reflect.ValueOf(o).Elem().Set(reflect.ValueOf(was.DeepCopyObject()).Elem())
+			return nil
+		}
+	}
+	return apierrors.NewNotFound(schema.GroupResource{Resource: fmt.Sprintf("%T", o)}, key.Name)
+}
+
+func (p *past) lists(ctx context.Context, c client.WithWatch, into client.ObjectList, opts ...client.ListOption) error {
+	for _, m := range p.kinds {
+		if reflect.TypeOf(m.list) != reflect.TypeOf(into) || p.of(m.item) == nil {
+			continue
+		}
+		o := (&client.ListOptions{}).ApplyOptions(opts)
+		var found []runtime.Object
+		for _, was := range m.states[m.at] {
+			if o.LabelSelector == nil || o.LabelSelector.Matches(labels.Set(was.GetLabels())) {
+				found = append(found, was.DeepCopyObject())
+			}
+		}
+		if o.Namespace != "" && o.Namespace != p.namespace {
+			found = nil
+		}
+		return meta.SetList(into, found)
+	}
+	return c.List(ctx, into, opts...)
+}
