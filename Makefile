@@ -73,8 +73,8 @@ assets: ## Compile etcd, kube-apiserver, kubectl and helm for the tests, when th
 # time on compiling what it starts
 .PHONY: test
 test: assets build ## Unit tests, and tests against a real kube-apiserver and etcd, with the race detector
-	KUBEBUILDER_ASSETS=$$(go run -C hack/cluster . assets) go test -race -p 4 -timeout 20m $(ARGS) $(TEST)
-	@if [ '$(TEST)' = ./... ]; then for m in $(MODULES); do echo "tests in $$m"; go test -C $$m -race $(ARGS) ./...; done; fi
+	KUBEBUILDER_ASSETS=$$(go run -C hack/cluster . assets) go test -race -p 4 -timeout 20m $(TEST) $(ARGS)
+	@if [ '$(TEST)' = ./... ]; then for m in $(MODULES); do echo "tests in $$m"; go test -C $$m -race ./... $(ARGS); done; fi
 
 .PHONY: contract
 contract: assets ## How many endpoints of the contract answer from real state, a line a tag

@@ -203,7 +203,7 @@ var _ = Describe("The aggregated door", Ordered, func() {
 
 	It("V 35: asks the kube-apiserver for no more than the table offers", func(ctx SpecContext) {
 		// The ClusterRole is generated from the table, so what it leaves out is refused before it reaches us.
-		for _, path := range []string{"/api/v2/secrets", "/api/v2/users/me/keys", "/api/v2/users/first/x", "/api/v2/workspaces/x/secret"} {
+		for _, path := range []string{"/api/v2/secrets", "/api/v2/users/me/gitsshkey", "/api/v2/users/first/x", "/api/v2/workspaces/x/secret"} {
 			a := ask(ctx, ada.aggregated, "GET", path, nil)
 			Expect(a.Status).To(Equal(http.StatusForbidden), path+" "+string(a.Body))
 			Expect(a.Header.Get("X-Coder-Build-Version")).To(BeEmpty(), "it was the kube-apiserver who refused "+path)

@@ -12,6 +12,7 @@ import (
 	"github.com/berth-dev/berth/apiserver/files"
 	"github.com/berth-dev/berth/apiserver/groups"
 	"github.com/berth-dev/berth/apiserver/httpapi"
+	"github.com/berth-dev/berth/apiserver/keys"
 	"github.com/berth-dev/berth/apiserver/login"
 	"github.com/berth-dev/berth/apiserver/organizations"
 	"github.com/berth-dev/berth/apiserver/quotas"
@@ -34,6 +35,8 @@ type Deps struct {
 	Credentials *credentials.Store
 	// Files keeps archives.
 	Files *kept.Files
+	// MaxTokenLifetime is how long a token may live at most.
+	MaxTokenLifetime time.Duration
 	// Limiter bounds attempts to sign in.
 	Limiter *login.Limiter
 	// Noter is told who was there.
@@ -52,6 +55,7 @@ func Routes(d Deps) []httpapi.Route {
 		(&root.Handlers{AccessURL: d.AccessURL}).Routes(),
 		(&login.Handlers{Store: d.Store, Credentials: d.Credentials, Limiter: d.Limiter, Noter: d.Noter, Secure: d.Secure}).Routes(),
 		(&users.Handlers{Store: d.Store, Credentials: d.Credentials, Attempts: d.Limiter, Now: d.Now}).Routes(),
+		(&keys.Handlers{Store: d.Store, Credentials: d.Credentials, MaxLifetime: d.MaxTokenLifetime}).Routes(),
 		(&organizations.Handlers{Store: d.Store}).Routes(),
 		(&groups.Handlers{Store: d.Store, Now: d.Now}).Routes(),
 		(&authcheck.Handlers{Store: d.Store}).Routes(),

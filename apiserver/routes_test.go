@@ -112,6 +112,21 @@ var rows = map[string]row{
 	"GET /api/v2/users/{user}":                 {wants: mine(200), path: ofMember("")},
 	"GET /api/v2/organizations/{organization}": {wants: shared(200), path: ofOrganization("")},
 
+	"POST /api/v2/users/{user}/keys":       {wants: mine(201), path: ofMember("/keys")},
+	"GET /api/v2/users/{user}/keys/tokens": {wants: mine(200), path: ofMember("/keys/tokens")},
+	"POST /api/v2/users/{user}/keys/tokens": {wants: mine(201), path: ofMember("/keys/tokens"),
+		body: func(*world) any { return codersdk.CreateTokenRequest{TokenName: unique("made")} }},
+	"GET /api/v2/users/{user}/keys/tokens/tokenconfig": {wants: mine(200), path: ofMember("/keys/tokens/tokenconfig")},
+	"GET /api/v2/users/{user}/keys/tokens/{keyname}": {wants: mine(200), path: func(w *world, _ *v1alpha1.Workspace) string {
+		return "/api/v2/users/" + w.member.Name + "/keys/tokens/" + w.token(context.Background(), "kept").Name
+	}},
+	"GET /api/v2/users/{user}/keys/{keyid}": {wants: mine(200), path: func(w *world, _ *v1alpha1.Workspace) string {
+		return "/api/v2/users/" + w.member.Name + "/keys/" + w.token(context.Background(), "kept").ID
+	}},
+	"DELETE /api/v2/users/{user}/keys/{keyid}": {wants: mine(204), path: func(w *world, _ *v1alpha1.Workspace) string {
+		return "/api/v2/users/" + w.member.Name + "/keys/" + w.token(context.Background(), unique("goes")).ID
+	}},
+
 	"GET /api/v2/workspace-quota/{user}": {wants: mine(200), path: func(w *world, _ *v1alpha1.Workspace) string {
 		return "/api/v2/workspace-quota/" + w.member.Name
 	}},

@@ -6,6 +6,7 @@
 package apiserver
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -26,6 +27,7 @@ import (
 
 	"github.com/berth-dev/berth/apiserver/authn"
 	"github.com/berth-dev/berth/apiserver/httpapi"
+	"github.com/berth-dev/berth/apiserver/keys"
 	"github.com/berth-dev/berth/apiserver/login"
 	"github.com/berth-dev/berth/apiserver/store"
 	"github.com/berth-dev/berth/internal/credentials"
@@ -45,6 +47,8 @@ type Options struct {
 	HTTPS, HTTP, Probes string
 	// Proxies are the networks of the proxies before the server, whose X-Forwarded-For is believed.
 	Proxies []netip.Prefix
+	// MaxTokenLifetime is how long a token may live at most; zero means keys.DefaultMaxLifetime.
+	MaxTokenLifetime time.Duration
 	// Drain is how long the server goes on to answer after it was told to stop, so that the Service forgets it first.
 	Drain time.Duration
 	// Log takes everything that is said.
@@ -92,14 +96,14 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		Client: s.store.Live(), Namespace: o.Namespace, Names: serving.Names(o.Service, o.Namespace),
 		Now: time.Now, Failed: func(err error) { o.Log.Error("serving certificate", "error", err) },
 	}
-	keys := credentials.New(s.store.Client(), o.Namespace, time.Now)
+	proofs := credentials.New(s.store.Client(), o.Namespace, time.Now)
 	s.session, s.aggregated, err = httpapi.New(httpapi.Config{
 		Routes: Routes(Deps{
-			Store: s.store, Files: s.store.Files(time.Now), Credentials: keys, Limiter: login.NewLimiter(time.Now), Noter: s.seen,
-			AccessURL: access, Secure: strings.HasPrefix(access, "https://"), Now: time.Now,
+			Store: s.store, Files: s.store.Files(time.Now), Credentials: proofs, Limiter: login.NewLimiter(time.Now), Noter: s.seen,
+			MaxTokenLifetime: cmp.Or(o.MaxTokenLifetime, keys.DefaultMaxLifetime), AccessURL: access, Secure: strings.HasPrefix(access, "https://"), Now: time.Now,
 		}),
 		Version: version.Wire(), Log: o.Log, Metrics: s.registry, Proxies: o.Proxies,
-		Session: &authn.Session{Keys: keys, People: s.store, Noter: s.seen}, Aggregated: s.frontProxy,
+		Session: &authn.Session{Keys: proofs, People: s.store, Noter: s.seen}, Aggregated: s.frontProxy,
 		Site: access, Stopping: s.stopping,
 	})
 	if err != nil {

@@ -24,7 +24,6 @@ var _ = Describe("A session", Ordered, func() {
 	var organization string
 	var ada *person
 
-	me := func(ctx SpecContext, d door) int { return ask(ctx, d, "GET", "/api/v2/users/me", nil).Status }
 	login := func(ctx SpecContext, email, password string) answer {
 		return ask(ctx, session(""), "POST", "/api/v2/users/login", codersdk.LoginWithPasswordRequest{Email: email, Password: password})
 	}
@@ -110,7 +109,7 @@ var _ = Describe("A session", Ordered, func() {
 
 	It("says that it has expired", func(ctx SpecContext) {
 		old := credentials.New(env.Client, namespace, func() time.Time { return time.Now().Add(-25 * time.Hour) })
-		token, _, err := old.Issue(ctx, ada.User, ids.Of(ada.User), v1alpha1.LoginTypePassword)
+		token, _, err := old.Issue(ctx, ada.User, ids.Of(ada.User), v1alpha1.LoginTypePassword, time.Hour)
 		Expect(err).NotTo(HaveOccurred())
 		Eventually(func() string { return ask(ctx, session(token), "GET", "/api/v2/users/me", nil).Message() }).Should(ContainSubstring("session has expired"))
 	})

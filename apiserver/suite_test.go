@@ -134,6 +134,9 @@ func start() *running {
 	return r
 }
 
+// me is the status of asking for the own account by a door.
+func me(ctx context.Context, d door) int { return ask(ctx, d, "GET", "/api/v2/users/me", nil).Status }
+
 // grant gives the server's account what config/rbac says, and everybody the right to ask the aggregated API.
 func grant(ctx context.Context) error {
 	for _, file := range []string{"apiserver.yaml", "aggregated-api.yaml"} {

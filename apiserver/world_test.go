@@ -76,7 +76,7 @@ func newPerson(ctx context.Context, organization string, change ...func(*v1alpha
 	}
 	Expect(env.Client.Create(ctx, u)).To(Succeed())
 	DeferCleanup(func(ctx SpecContext) { Expect(client.IgnoreNotFound(env.Client.Delete(ctx, u))).To(Succeed()) })
-	token, _, err := credentials.New(env.Client, namespace, time.Now).Issue(ctx, u, ids.Of(u), v1alpha1.LoginTypePassword)
+	token, _, err := credentials.New(env.Client, namespace, time.Now).Issue(ctx, u, ids.Of(u), v1alpha1.LoginTypePassword, credentials.SessionLifetime)
 	Expect(err).NotTo(HaveOccurred())
 	config, err := env.AddUser("oidc:" + name)
 	Expect(err).NotTo(HaveOccurred())
@@ -117,6 +117,24 @@ func newWorld(ctx context.Context) *world {
 	w.dryRun.Status.Job = w.version.Status.Job
 	Expect(env.Client.Status().Update(ctx, w.dryRun)).To(Succeed())
 	return w
+}
+
+// token is the member's token of the name, made where there is none.
+func (w *world) token(ctx context.Context, name string) credentials.Key {
+	GinkgoHelper()
+	proofs := credentials.New(env.Client, namespace, time.Now)
+	keys, err := proofs.Keys(ctx, ids.Of(w.member.User))
+	Expect(err).NotTo(HaveOccurred())
+	for _, k := range keys {
+		if k.Name == name {
+			return k
+		}
+	}
+	_, k, err := proofs.IssueToken(ctx, w.member.User, ids.Of(w.member.User), credentials.Token{Name: name, Scope: credentials.ScopeAll, Lifetime: time.Hour})
+	Expect(err).NotTo(HaveOccurred())
+	path := "/api/v2/users/" + w.member.Name + "/keys/" + k.ID
+	Eventually(func() int { return ask(ctx, w.owner.session, "GET", path, nil).Status }).WithTimeout(10 * time.Second).Should(Equal(http.StatusOK))
+	return k
 }
 
 // checked stores a version that the manager has found right.

@@ -30,7 +30,7 @@ if [ "$(kubectl get nodes -o 'jsonpath={.items[0].metadata.annotations.kwok\.x-k
   exit 1
 fi
 # shellcheck disable=SC2086 # ARGS are words
-BERTH_E2E_URL=http://127.0.0.1:$API_PORT BERTH_E2E_OWNER=$run/owner go test -tags e2e -count=1 -timeout 30m ${ARGS:-} ./internal/testing/e2e
+BERTH_E2E_URL=http://127.0.0.1:$API_PORT BERTH_E2E_OWNER=$run/owner go test -tags e2e -count=1 -timeout 30m ./internal/testing/e2e ${ARGS:-}
 [ -n "${KEEP:-}" ] || hack/down.sh
 # what the node itself promises: addresses, volumes, names, and that nothing is left behind
 go test -C hack/cluster -tags node -count=1 -timeout 20m ./...

@@ -25,12 +25,15 @@ import (
 // answers and requests are all wire structs, by the direction in which they travel.
 var (
 	answers = []reflect.Type{
+		reflect.TypeFor[codersdk.APIKey](),
+		reflect.TypeFor[codersdk.APIKeyWithOwner](),
 		reflect.TypeFor[codersdk.ArchiveTemplateVersionsResponse](),
 		reflect.TypeFor[codersdk.BuildInfoResponse](),
 		reflect.TypeFor[codersdk.CreateFirstUserResponse](),
 		reflect.TypeFor[codersdk.DAUEntry](),
 		reflect.TypeFor[codersdk.DAUsResponse](),
 		reflect.TypeFor[codersdk.DERPRegion](),
+		reflect.TypeFor[codersdk.GenerateAPIKeyResponse](),
 		reflect.TypeFor[codersdk.Healthcheck](),
 		reflect.TypeFor[codersdk.LoginWithPasswordResponse](),
 		reflect.TypeFor[codersdk.MinimalUser](),
@@ -48,6 +51,7 @@ var (
 		reflect.TypeFor[codersdk.TemplateVersionParameter](),
 		reflect.TypeFor[codersdk.TemplateVersionParameterOption](),
 		reflect.TypeFor[codersdk.TemplateVersionVariable](),
+		reflect.TypeFor[codersdk.TokenConfig](),
 		reflect.TypeFor[codersdk.TransitionStats](),
 		reflect.TypeFor[codersdk.UploadResponse](),
 		reflect.TypeFor[codersdk.User](),
@@ -86,6 +90,7 @@ var (
 		reflect.TypeFor[codersdk.CreateTemplateRequest](),
 		reflect.TypeFor[codersdk.CreateTemplateVersionDryRunRequest](),
 		reflect.TypeFor[codersdk.CreateTemplateVersionRequest](),
+		reflect.TypeFor[codersdk.CreateTokenRequest](),
 		reflect.TypeFor[codersdk.CreateWorkspaceBuildRequest](),
 		reflect.TypeFor[codersdk.CreateWorkspaceRequest](),
 		reflect.TypeFor[codersdk.LoginWithPasswordRequest](),

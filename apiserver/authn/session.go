@@ -53,6 +53,9 @@ func (s *Session) Authenticate(r *http.Request, required bool) (*authz.Caller, e
 	if err != nil {
 		return nil, err
 	}
+	if key.Scope != credentials.ScopeAll {
+		return nil, fault.New(fault.Forbidden, "This token opens the apps of workspaces only. Make one of the scope all for the API.")
+	}
 	user, err := s.People.UserByID(r.Context(), key.User)
 	if fault.Is(err, fault.NotFound) {
 		return nil, fault.New(fault.Unauthenticated, "The account of this session does not exist any more.")

@@ -73,7 +73,7 @@ func (h *Handlers) login(ctx context.Context, in codersdk.LoginWithPasswordReque
 	case user.Spec.Suspended:
 		return session{}, authn.Suspended()
 	}
-	token, _, err := h.Credentials.Issue(ctx, user, id, user.Spec.LoginType)
+	token, _, err := h.Credentials.Issue(ctx, user, id, user.Spec.LoginType, credentials.SessionLifetime)
 	if err != nil {
 		return session{}, err
 	}

@@ -23,6 +23,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/berth-dev/berth/apiserver"
+	"github.com/berth-dev/berth/apiserver/keys"
 	"github.com/berth-dev/berth/internal/version"
 )
 
@@ -86,6 +87,7 @@ func command() *cobra.Command {
 	f.Uint16Var(&http, "http-port", 8080, "port of /api/v2 without TLS, for an ingress")
 	f.Uint16Var(&metrics, "metrics-port", 8090, "port of /livez, /readyz and /metrics")
 	f.StringSliceVar(&proxies, "trusted-proxies", nil, "networks of proxies whose X-Forwarded-For is believed")
+	f.DurationVar(&o.MaxTokenLifetime, "max-token-lifetime", keys.DefaultMaxLifetime, "how long a token that a person makes may live")
 	f.DurationVar(&o.Drain, "drain", 5*time.Second, "how long to go on answering when told to stop")
 	f.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")
 	return c

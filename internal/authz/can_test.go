@@ -134,8 +134,12 @@ func TestCan(t *testing.T) {
 			want:   map[string]string{"owner": all, "template-admin": none, "user-admin": none, "auditor": "r", "org-admin": none, "ada": all, "peer": none, "in-group": none, "left": none, "outsider": none, "nobody": none},
 		},
 		"ada's keys": {
-			object: Object{Kind: APIKey, Owner: "ada"},
+			object: KeyObject("ada"),
 			want:   map[string]string{"owner": all, "template-admin": none, "user-admin": none, "auditor": "r", "org-admin": none, "ada": all, "peer": none, "in-group": none, "left": all, "outsider": none, "nobody": none},
+		},
+		"everybody's keys": {
+			object: KeyObject(""),
+			want:   map[string]string{"owner": all, "template-admin": none, "user-admin": none, "auditor": "r", "org-admin": none, "ada": none, "peer": none, "in-group": none, "left": none, "outsider": none, "nobody": none},
 		},
 		"what is kept for ada": {
 			object: Object{Kind: UserData, Owner: "ada"},

@@ -41,6 +41,9 @@ func FileObject(uploader string, editor bool) Object {
 	return Object{Kind: File, Owner: uploader, Editor: editor}
 }
 
+// KeyObject stands for the API keys of the User with that metadata.name; the empty name for everybody's.
+func KeyObject(owner string) Object { return Object{Kind: APIKey, Owner: owner} }
+
 // WorkspaceObject is a workspace of the User with that metadata.name in the organization, one to be made included.
 func WorkspaceObject(organization, owner string) Object {
 	return Object{Kind: Workspace, Organization: organization, Owner: owner}

@@ -23,7 +23,8 @@ import (
 const (
 	// SessionLifetime is how long a session lives after its last use.
 	SessionLifetime = 24 * time.Hour
-	// renewEvery is how much of its lifetime a session must have used up before it is written again.
+	// renewEvery is how long ago a key's use must have been noted before it is written again: the precision of UsedAt, and
+	// by how much a session may end too early.
 	renewEvery = time.Hour
 	// maxKeys is how many keys a user may have; the sessions nearest to their end make room.
 	maxKeys = 500
@@ -55,11 +56,31 @@ type Key struct {
 	ID string
 	// User is the id of the person whose key it is.
 	User uuid.UUID
-	// CreatedAt and ExpiresAt bound its life.
+	// Name is how the person calls a token; a session has none.
+	Name string
+	// Scope is what it opens.
+	Scope Scope
+	// Session tells a session, which slides while it is used and ends with the password, from a token.
+	Session bool
+	// CreatedAt and ExpiresAt bound its life; Lifetime is how long that was meant to be, after the last use for a session.
 	CreatedAt, ExpiresAt time.Time
+	Lifetime             time.Duration
+	// UsedAt is when it was last used, at most an hour too old; zero before the first use.
+	UsedAt time.Time
 	// LoginType is how the person had signed in to get it.
 	LoginType v1alpha1.LoginType
 }
+
+// Scope is what a key opens.
+type Scope string
+
+// The scopes. One that is not known opens as little as the narrowest.
+const (
+	// ScopeAll opens all that its user may do.
+	ScopeAll Scope = "all"
+	// ScopeApplicationConnect opens the apps of workspaces, and none of the API.
+	ScopeApplicationConnect Scope = "application_connect"
+)
 
 // keptKey is a key as its Secret holds it.
 type keptKey struct {
@@ -69,7 +90,10 @@ type keptKey struct {
 	Lifetime  int64              `json:"lifetimeSeconds"`
 	LoginType v1alpha1.LoginType `json:"loginType"`
 	// Session says that the key came from a login, slides while it is used and ends with the password.
-	Session bool `json:"session"`
+	Session bool      `json:"session"`
+	Name    string    `json:"name,omitempty"`
+	Scope   Scope     `json:"scope"`
+	UsedAt  time.Time `json:"usedAt,omitzero"`
 }
 
 func readKey(field string, value []byte) (keptKey, bool) {
@@ -80,12 +104,12 @@ func readKey(field string, value []byte) (keptKey, bool) {
 	return k, true
 }
 
-// Issue makes a session for the user and gives its token, which is shown this once. The account's id must be the one on
-// the wire.
-func (s *Store) Issue(ctx context.Context, account *v1alpha1.User, id uuid.UUID, how v1alpha1.LoginType) (string, Key, error) {
+// Issue makes a session for the user that lives for a while after its last use, and gives its token, which is shown this
+// once. The account's id must be the one on the wire.
+func (s *Store) Issue(ctx context.Context, account *v1alpha1.User, id uuid.UUID, how v1alpha1.LoginType, lifetime time.Duration) (string, Key, error) {
 	t, now := newToken(), s.now().UTC()
-	kept := keptKey{Digest: t.digest(), CreatedAt: now, ExpiresAt: now.Add(SessionLifetime),
-		Lifetime: int64(SessionLifetime / time.Second), LoginType: how, Session: true}
+	kept := keptKey{Digest: t.digest(), CreatedAt: now, ExpiresAt: now.Add(lifetime), UsedAt: now,
+		Lifetime: int64(lifetime / time.Second), LoginType: how, Session: true, Scope: ScopeAll}
 	value, err := json.Marshal(kept)
 	if err != nil {
 		return "", Key{}, fmt.Errorf("encoding a key: %w", err)
@@ -161,20 +185,22 @@ func (s *Store) Verify(ctx context.Context, text string) (Key, error) {
 		if kept, err := s.renew(ctx, secret, user, t.id, kept, now); err == nil {
 			return key(t.id, user, kept), nil
 		}
-		return key(t.id, user, kept), nil // it lives on unrenewed, and the next request tries again
+		return key(t.id, user, kept), nil // it is used all the same, and the next request tries again
 	}
 	return Key{}, fault.New(fault.Unauthenticated, "The session token is invalid. Sign in again.")
 }
 
-// renew moves a session's end while it is used, at most once in renewEvery. It writes over nothing that it has not seen:
-// a session that was ended in the meantime stays so.
+// renew notes that a key is used, at most once in renewEvery, and moves a session's end. It writes over nothing that it
+// has not seen: a key that was ended in the meantime stays so.
 func (s *Store) renew(ctx context.Context, secret *corev1.Secret, user uuid.UUID, id string, k keptKey, now time.Time) (keptKey, error) {
-	until := now.UTC().Add(time.Duration(k.Lifetime) * time.Second)
-	if !k.Session || until.Sub(k.ExpiresAt) < renewEvery {
+	if now.Sub(k.UsedAt) < renewEvery {
 		return k, nil
 	}
 	renewed := k
-	renewed.ExpiresAt = until
+	renewed.UsedAt = now.UTC()
+	if k.Session {
+		renewed.ExpiresAt = now.UTC().Add(time.Duration(k.Lifetime) * time.Second)
+	}
 	value, err := json.Marshal(renewed)
 	if err != nil {
 		return k, err
@@ -196,5 +222,10 @@ func (s *Store) Revoke(ctx context.Context, user uuid.UUID, id string) error {
 }
 
 func key(id string, user uuid.UUID, k keptKey) Key {
-	return Key{ID: id, User: user, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, LoginType: k.LoginType}
+	scope := k.Scope
+	if scope != ScopeAll {
+		scope = ScopeApplicationConnect
+	}
+	return Key{ID: id, User: user, Name: k.Name, Scope: scope, Session: k.Session, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt,
+		Lifetime: time.Duration(k.Lifetime) * time.Second, UsedAt: k.UsedAt, LoginType: k.LoginType}
 }

@@ -146,6 +146,15 @@ func (s *Store) write(ctx context.Context, account *v1alpha1.User, id uuid.UUID,
 	if !apierrors.IsNotFound(err) {
 		return err
 	}
+	err = s.create(ctx, account, id, fields)
+	if apierrors.IsAlreadyExists(err) {
+		return s.patch(ctx, id, fields, "")
+	}
+	return err
+}
+
+// create makes the user's Secret.
+func (s *Store) create(ctx context.Context, account *v1alpha1.User, id uuid.UUID, fields map[string][]byte) error {
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: s.namespace,
@@ -164,11 +173,7 @@ func (s *Store) write(ctx context.Context, account *v1alpha1.User, id uuid.UUID,
 			secret.Data[field] = value
 		}
 	}
-	err = s.client.Create(ctx, secret, FieldOwner)
-	if apierrors.IsAlreadyExists(err) {
-		return s.patch(ctx, id, fields, "")
-	}
-	return wrap(err, "writing credentials")
+	return wrap(s.client.Create(ctx, secret, FieldOwner), "writing credentials")
 }
 
 // patch sends a merge patch of the fields alone. With a resource version it is refused when anybody else wrote since.

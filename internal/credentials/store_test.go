@@ -109,7 +109,7 @@ var _ = Describe("The store of credentials", func() {
 
 	issue := func(ctx SpecContext) string {
 		GinkgoHelper()
-		token, key, err := store.Issue(ctx, ada, ids.Of(ada), v1alpha1.LoginTypePassword)
+		token, key, err := store.Issue(ctx, ada, ids.Of(ada), v1alpha1.LoginTypePassword, credentials.SessionLifetime)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(token).To(HavePrefix(key.ID + "-"))
 		return token
@@ -214,7 +214,7 @@ var _ = Describe("The store of credentials", func() {
 		racing := interceptor.NewClient(env.Client, interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
 			err := c.Get(ctx, key, o, opts...)
 			if len(made) < 3 {
-				token, _, issueErr := other.Issue(ctx, ada, ids.Of(ada), v1alpha1.LoginTypePassword)
+				token, _, issueErr := other.Issue(ctx, ada, ids.Of(ada), v1alpha1.LoginTypePassword, credentials.SessionLifetime)
 				made = append(made, token)
 				err = errors.Join(err, issueErr)
 			}
@@ -240,7 +240,7 @@ var _ = Describe("The store of credentials", func() {
 					by = other
 				}
 				var err error
-				tokens[i], _, err = by.Issue(ctx, ada, ids.Of(ada), v1alpha1.LoginTypePassword)
+				tokens[i], _, err = by.Issue(ctx, ada, ids.Of(ada), v1alpha1.LoginTypePassword, credentials.SessionLifetime)
 				Expect(err).NotTo(HaveOccurred())
 			})
 		}
@@ -289,7 +289,7 @@ var _ = Describe("The store of credentials", func() {
 				return refuse
 			},
 		}), namespace, now.Now)
-		_, _, err := failing.Issue(ctx, ada, ids.Of(ada), v1alpha1.LoginTypePassword)
+		_, _, err := failing.Issue(ctx, ada, ids.Of(ada), v1alpha1.LoginTypePassword, credentials.SessionLifetime)
 		Expect(err).To(HaveOccurred())
 		Expect(err.Error()).NotTo(ContainSubstring(canary))
 		var status apierrors.APIStatus

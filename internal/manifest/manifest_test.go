@@ -185,6 +185,29 @@ func TestRender(t *testing.T) {
 	}
 }
 
+// Everything that a workspace consists of is shown, the values of its secrets left out.
+func TestRenderShowsWhatStandsBesideThePod(t *testing.T) {
+	documents, _ := Read("t.yaml", []byte(`apiVersion: berth.dev/v1alpha1
+kind: Template
+metadata: {name: django, namespace: platform}
+spec:
+  content:
+    image: registry.example/django:1
+    secrets: [{name: db, generate: [password]}]
+    extraObjects:
+    - {id: cache, object: {apiVersion: v1, kind: ConfigMap, metadata: {name: "${workspace.objectName}-cache"}, data: {size: 1Gi}}}
+`))
+	text, findings, err := documents[0].Template().Render(Given{})
+	if err != nil || len(findings) > 0 {
+		t.Fatal(findings, err)
+	}
+	for _, want := range []string{"kind: Secret\n", "stringData:\n  password: (made once for each workspace)\n", "kind: ConfigMap\n", "size: 1Gi\n", "-cache\n  namespace: platform\n"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("no %q in:\n%s", want, text)
+		}
+	}
+}
+
 func TestReports(t *testing.T) {
 	findings := []Finding{{File: "a/b.yaml", Line: 3, Column: 7, Level: Error, Rule: RuleSchema, Path: "spec.x", Message: "is \x1b[31mwrong"}}
 	var out bytes.Buffer

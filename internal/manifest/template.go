@@ -10,6 +10,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
@@ -129,6 +131,22 @@ func (t *Template) Render(given Given) ([]byte, []Finding, error) {
 			ObjectMeta: named(metav1.ObjectMeta{}, claim.Name, t.Namespace()),
 			Spec:       claim.Spec,
 		})
+	}
+	for _, secret := range workload.Secrets {
+		o := &corev1.Secret{
+			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+			ObjectMeta: named(metav1.ObjectMeta{}, secret.Name, t.Namespace()),
+			StringData: map[string]string{},
+		}
+		for _, key := range secret.Keys {
+			o.StringData[key] = "(made once for each workspace)"
+		}
+		objects = append(objects, o)
+	}
+	for _, extra := range workload.Extras {
+		o := unstructured.Unstructured{Object: runtime.DeepCopyJSON(extra.Object)}
+		o.SetNamespace(t.Namespace())
+		objects = append(objects, o.Object)
 	}
 	var text []byte
 	for _, object := range objects {

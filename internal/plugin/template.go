@@ -73,7 +73,7 @@ func (s *session) templateRender() *cobra.Command {
 	var o sources
 	c := &cobra.Command{
 		Use:   "render -f FILE|FOLDER",
-		Short: "Show the pod and the claims that a workspace would consist of",
+		Short: "Show the pod and all else that a workspace would consist of",
 		Long: "Render shows what a workspace of each template would consist of, as YAML: with the values given, else with what the\n" +
 			"template says itself, else with made-up ones. It asks no cluster; names of people and objects are made up.",
 		Example: "  kubectl berth template render -f go-dev.yaml --set cpu=4",

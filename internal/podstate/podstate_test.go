@@ -87,6 +87,14 @@ func TestOf(t *testing.T) {
 			pod:  pod(unscheduledPod("Unschedulable", `0/12 nodes are available: 3 node(s) had untolerated taint {spot: true}, 9 Insufficient cpu. preemption: 0/12 nodes are available: 12 Preemption is not helpful for scheduling.`)),
 			want: want{Reason: "Unschedulable", Message: `0 of 12 nodes fit: 3 have taint "spot", 9 lack cpu. Ask for less, or have a node added`},
 		},
+		"finds every node cordoned": {
+			pod:  pod(unscheduledPod("Unschedulable", `0/2 nodes are available: 2 node(s) were unschedulable. preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.`)),
+			want: want{Reason: "Unschedulable", Message: `0 of 2 nodes fit: 2 cordoned. Wait until the work on them is done, or have a node added`},
+		},
+		"finds some cordoned, and too little room": {
+			pod:  pod(unscheduledPod("Unschedulable", `0/3 nodes are available: 1 node(s) were unschedulable, 2 Insufficient memory.`)),
+			want: want{Reason: "Unschedulable", Message: `0 of 3 nodes fit: 1 cordoned, 2 lack memory. Ask for less, or have a node added`},
+		},
 		"waits for its volume": {
 			pod:    pod(unscheduledPod("Unschedulable", "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found")),
 			claims: []corev1.PersistentVolumeClaim{{ObjectMeta: metav1.ObjectMeta{Name: "api-home-1"}}},

@@ -44,7 +44,7 @@ func unscheduled(pod *corev1.Pod, claims []corev1.PersistentVolumeClaim) (reason
 				"look at its events and at the storage class: kubectl describe pvc %s -n %s", name, name, pod.Namespace)
 		}
 		if c.Reason == corev1.PodReasonUnschedulable {
-			return v1alpha1.ReasonUnschedulable, Shorten(c.Message) + ". Ask for less, or have a node added"
+			return v1alpha1.ReasonUnschedulable, unschedulable(Shorten(c.Message))
 		}
 	}
 	return "", ""
@@ -67,10 +67,20 @@ func unboundClaim(claims []corev1.PersistentVolumeClaim) string {
 	return ""
 }
 
+// unschedulable puts what helps behind the scheduler's words.
+func unschedulable(message string) string {
+	if allCordoned.MatchString(message) {
+		return message + ". Wait until the work on them is done, or have a node added"
+	}
+	return message + ". Ask for less, or have a node added"
+}
+
 var (
 	nodes        = regexp.MustCompile(`^0/([0-9]+) nodes are available: `)
 	insufficient = regexp.MustCompile(`([0-9]+) Insufficient ([^,.\s]+)`)
 	tainted      = regexp.MustCompile(`([0-9]+) node\(s\) had untolerated taint(?:\(s\))? ?\{([^:}]+)(?:: ?[^}]*)?\}`)
+	cordoned     = regexp.MustCompile(`([0-9]+) node\(s\) were unschedulable`)
+	allCordoned  = regexp.MustCompile(`^0 of [0-9]+ nodes fit: [0-9]+ cordoned$`)
 	selector     = regexp.MustCompile(`([0-9]+) node\(s\) didn't match Pod's node affinity/selector`)
 )
 
@@ -80,6 +90,7 @@ func Shorten(message string) string {
 	message = nodes.ReplaceAllString(strings.TrimSpace(message), "0 of $1 nodes fit: ")
 	message = insufficient.ReplaceAllString(message, "$1 lack $2")
 	message = tainted.ReplaceAllString(message, `$1 have taint "$2"`)
+	message = cordoned.ReplaceAllString(message, "$1 cordoned")
 	message = selector.ReplaceAllString(message, "$1 do not match the node selector")
 	return strings.TrimRight(clean(message, maxText), ". ")
 }

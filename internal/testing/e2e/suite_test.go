@@ -50,6 +50,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 // One ordered container: the specs share the sample workspace, and the last ones take Berth away.
 var _ = Describe("Berth", Ordered, ContinueOnFailure, func() {
 	Context("a workspace from a manifest", workspaceSpecs)
+	Context("a workspace whose template, image or node changes", lifecycleSpecs)
 	Context("deleting a workspace", deletionSpecs)
 	Context("installing and removing", installSpecs)
 })

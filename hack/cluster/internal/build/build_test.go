@@ -166,9 +166,11 @@ func TestProgressText(t *testing.T) {
 		elapsed  time.Duration
 		want     string
 	}{
-		"at first the usual time": {compiled: packages[:1], elapsed: 3 * time.Second, want: "[3/9] x 9 %  3s of about 6m0s"},
+		"at first the usual time": {elapsed: 3 * time.Second, want: "[3/9] x 0 %  3s of about 6m0s"},
+		"then half of each":       {compiled: packages[:1], elapsed: 60 * time.Second, want: "[3/9] x 9 %  1m0s of about 8m0s"},
 		"then what is seen":       {compiled: packages[:5], elapsed: 60 * time.Second, want: "[3/9] x 49 %  1m0s of about 2m0s"},
-		"never over":              {compiled: packages[:1], elapsed: 7 * time.Minute, want: "[3/9] x 9 %  7m0s of about 7m1s"},
+		"slower than usual":       {compiled: packages[:1], elapsed: 7 * time.Minute, want: "[3/9] x 9 %  7m0s of about 1h10m0s"},
+		"never over":              {elapsed: 7 * time.Minute, want: "[3/9] x 0 %  7m0s of about 7m1s"},
 		"all compiled":            {compiled: packages, elapsed: 80 * time.Second, want: "[3/9] x 99 %, linking  1m20s"},
 	}
 	for name, c := range cases {

@@ -125,12 +125,17 @@ func (l *line) text(elapsed time.Duration) string {
 	return fmt.Sprintf("%s %d %%  %s of about %s", l.label, compiled*99/l.total, short(elapsed), short(l.estimate(elapsed, compiled)))
 }
 
-// estimate is how long the whole build takes: what is usual, and once a fifth
-// is compiled what this machine shows.
+// estimate is how long the whole build takes: what is usual, and the more is compiled, the more what this machine shows;
+// once a fifth is, or the usual time is over, that alone.
 func (l *line) estimate(elapsed time.Duration, compiled int) time.Duration {
 	whole := l.typical
-	if compiled*5 >= l.total {
-		whole = time.Duration(float64(elapsed) * float64(l.total) / float64(compiled))
+	if compiled > 0 {
+		part := float64(compiled) / float64(l.total)
+		weight := min(5*part, 1)
+		if elapsed > l.typical {
+			weight = 1
+		}
+		whole = time.Duration(weight*float64(elapsed)/part + (1-weight)*float64(l.typical))
 	}
 	return max(whole, elapsed+time.Second)
 }
