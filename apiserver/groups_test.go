@@ -4,6 +4,7 @@ package apiserver_test
 
 import (
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -91,6 +92,35 @@ var _ = Describe("Groups", Ordered, func() {
 		Expect(got[codersdk.Response](ctx, 200, admin.session, "DELETE", path, nil).Message).NotTo(BeEmpty())
 		refused(ctx, 404, ada.session, "GET", path, nil)
 		Expect(got[[]codersdk.Group](ctx, 200, ada.session, "GET", groups, nil)).To(ContainElement(HaveField("Name", "Everyone")))
+	})
+
+	It("lose nobody when many are added at once: who was told of a conflict asks again", func(ctx SpecContext) {
+		g := made(ctx)
+		const many = 12
+		members := make([]string, many)
+		for i := range many {
+			members[i] = unique("crowd")
+			u := given.User(members[i], func(u *v1alpha1.User) {
+				u.Spec.Memberships = []v1alpha1.Membership{{Organization: v1alpha1.ObjectName(o.Name)}}
+			})
+			Expect(env.Client.Create(ctx, u)).To(Succeed())
+			DeferCleanup(func(ctx SpecContext) { Expect(env.Client.Delete(ctx, u)).To(Succeed()) })
+			Eventually(func() int { return ask(ctx, admin.session, "GET", "/api/v2/users/"+u.Name, nil).Status }).WithTimeout(30 * time.Second).Should(Equal(200))
+			members[i] = ids.Of(u).String()
+		}
+		var crowd sync.WaitGroup
+		for _, id := range members {
+			crowd.Go(func() {
+				defer GinkgoRecover()
+				Eventually(func() int {
+					status := ask(ctx, admin.session, "PATCH", "/api/v2/groups/"+g.ID.String(), codersdk.PatchGroupRequest{AddUsers: []string{id}}).Status
+					Expect(status).To(BeElementOf(200, 409))
+					return status
+				}).WithTimeout(30 * time.Second).Should(Equal(200))
+			})
+		}
+		crowd.Wait()
+		Expect(stored(ctx, g.Name).Spec.Members).To(HaveLen(many))
 	})
 
 	It("that are Everyone have the organization's id, all its members, and no changes but what it gives", func(ctx SpecContext) {

@@ -218,6 +218,17 @@ var _ = Describe("Who was let in", Ordered, func() {
 		Expect(env.log.String()).NotTo(ContainSubstring(next))
 	})
 
+	It("finds no password by trying: an address has so many attempts, as at the sign-in", func(ctx SpecContext) {
+		_, mine, _ := withPassword(ctx)
+		flood := mine.with("X-Forwarded-For", "192.0.2.77")
+		status := http.StatusBadRequest
+		for tries := 0; status == http.StatusBadRequest && tries < 300; tries++ {
+			status = ask(ctx, flood, "PUT", "/api/v2/users/me/password", codersdk.UpdateUserPasswordRequest{OldPassword: "a guess of mine", Password: next}).Status
+		}
+		Expect(status).To(Equal(http.StatusTooManyRequests))
+		got[any](ctx, 204, mine.with("X-Forwarded-For", "192.0.2.78"), "PUT", "users/me/password", codersdk.UpdateUserPasswordRequest{OldPassword: password, Password: next})
+	})
+
 	It("V17: is out when suspended, at both doors and with every stream, and does not come back with the account", func(ctx SpecContext) {
 		p, one, two := withPassword(ctx)
 		stream := watched(ctx, p, one)

@@ -54,7 +54,7 @@ func Routes(d Deps) []httpapi.Route {
 	return slices.Concat(
 		(&root.Handlers{AccessURL: d.AccessURL}).Routes(),
 		(&login.Handlers{Store: d.Store, Credentials: d.Credentials, Limiter: d.Limiter, Noter: d.Noter, Secure: d.Secure}).Routes(),
-		(&users.Handlers{Store: d.Store, Credentials: d.Credentials, Now: d.Now}).Routes(),
+		(&users.Handlers{Store: d.Store, Credentials: d.Credentials, Attempts: d.Limiter, Now: d.Now}).Routes(),
 		(&keys.Handlers{Store: d.Store, Credentials: d.Credentials, MaxLifetime: d.MaxTokenLifetime}).Routes(),
 		(&organizations.Handlers{Store: d.Store}).Routes(),
 		(&groups.Handlers{Store: d.Store, Now: d.Now}).Routes(),

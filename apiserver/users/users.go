@@ -7,6 +7,7 @@ package users
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -29,6 +30,10 @@ type Handlers struct {
 	Store *store.Store
 	// Credentials keeps passwords and sessions.
 	Credentials *credentials.Store
+	// Attempts bounds how often one address may try a password: it gives back how long to wait, or zero.
+	Attempts interface {
+		Take(netip.Addr) time.Duration
+	}
 	// Now tells the time.
 	Now func() time.Time
 }
