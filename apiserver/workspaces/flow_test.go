@@ -61,12 +61,20 @@ var _ = Describe("A workspace's life", func() {
 		Expect(agent.ID).To(Equal(ids.Agent(run.LatestBuild.ID, "main")))
 		Expect(agent.Apps[0].ID).To(Equal(ids.App(agent.ID, "code")))
 
+		By("finding it by what its newest build was made with")
+		Expect(search(ctx, w.ada, `param:"cpu=4" param:region name:api`)).To(Equal([]string{"Api"}))
+		Expect(search(ctx, w.ada, `param:"reset=true"`)).To(Equal([]string{"Api"}), "an ephemeral value is the build's as well")
+		Expect(search(ctx, w.ada, `param:"cpu=2"`)).To(BeEmpty())
+		Expect(search(ctx, w.ada, "param:gpu")).To(BeEmpty())
+
 		By("stopping it, with what the last build had")
 		stop := as[codersdk.WorkspaceBuild](ctx, 201, w.ada, "POST", path+"/builds", codersdk.CreateWorkspaceBuildRequest{Transition: "stop"})
 		Expect(stop.BuildNumber).To(Equal(int64(2)))
 		Expect(stop.TemplateVersionID).To(Equal(ids.Of(w.version)))
 		Expect(stop.InitiatorName).To(Equal(w.ada))
 		w.end(ctx, object, 2, v1alpha1.JobSucceeded)
+		Expect(search(ctx, w.ada, `param:"cpu=4"`)).To(Equal([]string{"Api"}))
+		Expect(search(ctx, w.ada, `param:"reset=true"`)).To(BeEmpty())
 
 		By("starting it with a changed parameter, which stays")
 		start := as[codersdk.WorkspaceBuild](ctx, 201, w.ada, "POST", path+"/builds", codersdk.CreateWorkspaceBuildRequest{

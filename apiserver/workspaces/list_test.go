@@ -79,8 +79,8 @@ var _ = Describe("The list of workspaces", func() {
 	It("refuses a bad page and a bad query, all at once", func(ctx SpecContext) {
 		w := newWorld(ctx)
 		refused(ctx, 400, w.ada, "GET", "workspaces?limit=-1", nil, "limit")
-		refused(ctx, 400, w.ada, "GET", "workspaces?limit=ten&offset=-2&q="+url.QueryEscape("foo:bar status:asleep a:b:c"), nil,
-			"limit", "offset", "foo", "status", "q")
+		refused(ctx, 400, w.ada, "GET", "workspaces?limit=ten&offset=-2&q="+url.QueryEscape(`foo:bar status:asleep a:b:c param:"=4"`), nil,
+			"limit", "offset", "foo", "status", "q", "param")
 		dev := w.workspace(ctx, w.ada, "dev")
 		refused(ctx, 400, w.ada, "GET", "workspaces/"+dev.ID.String()+"?include_deleted=perhaps", nil, "include_deleted")
 		Expect(as[codersdk.Workspace](ctx, 200, w.ada, "GET", "workspaces/"+dev.ID.String()+"?include_deleted=true", nil).ID).To(Equal(dev.ID))

@@ -145,7 +145,8 @@ func (h *Handlers) matching(ctx context.Context, search query.Workspaces) ([]*co
 	}
 	matching := make([]*codersdk.Workspace, 0, len(parts))
 	for _, p := range parts {
-		if w := view.Workspace(view.WorkspaceParts(p), now); search.Match(w, caller.Account.WireName()) {
+		has := func() []codersdk.WorkspaceBuildParameter { return view.BuildParameters(view.WorkspaceParts(p)) }
+		if w := view.Workspace(view.WorkspaceParts(p), now); search.Match(w, caller.Account.WireName(), has) {
 			matching = append(matching, &w)
 		}
 	}

@@ -108,6 +108,26 @@ func (t *terms) list(key string) []string {
 	return items
 }
 
+// pairs are the values of a key that may stand more than once: a name, or a name and what it is, apart by the first "=".
+func (t *terms) pairs(key string) []Pair {
+	t.read[key] = true
+	var found []Pair
+	for _, text := range t.values[key] {
+		name, value, both := strings.Cut(text, "=")
+		if name == "" {
+			t.refuse(key, `Query param %q must be a name, or a name and a value: %s:cpu, %s:"cpu=4"`, key, key, key)
+			continue
+		}
+		pair := Pair{Name: name}
+		if both {
+			value = strings.Trim(value, `"`)
+			pair.Value = &value
+		}
+		found = append(found, pair)
+	}
+	return found
+}
+
 // choice is the value of a key that is one of some.
 func (t *terms) choice(key string, of ...string) string {
 	value := t.one(key)

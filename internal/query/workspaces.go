@@ -37,6 +37,15 @@ type Workspaces struct {
 	DeletingBy time.Time
 	// IDs are the only ones wanted.
 	IDs []uuid.UUID
+	// Parameters are those that the newest build must have, all of them.
+	Parameters []Pair
+}
+
+// Pair is a parameter that is asked for: by its name, or by its name and its value.
+type Pair struct {
+	Name string
+	// Value is as on the wire; nil asks for any.
+	Value *string
 }
 
 // ParseWorkspaces reads a search. A bare word is part of a name, or owner/name. The fault names every term that is wrong.
@@ -69,6 +78,7 @@ func ParseWorkspaces(text string) (Workspaces, error) {
 		UsedAfter:    t.instant("last_used_after", time.RFC3339Nano, rfc3339),
 		DeletingBy:   t.instant("deleting_by", time.DateOnly, "a date, such as 2026-01-31"),
 		IDs:          t.uuids("id"),
+		Parameters:   t.pairs("param"),
 	}
 	if dormant := t.boolean("dormant"); dormant != nil {
 		w.Dormant = *dormant
@@ -78,8 +88,9 @@ func ParseWorkspaces(text string) (Workspaces, error) {
 
 func quote(text string) string { return `"` + text + `"` }
 
-// Match tells whether a workspace, as it is on the wire, is asked for by the caller of that username.
-func (q Workspaces) Match(w codersdk.Workspace, me string) bool {
+// Match tells whether a workspace, as it is on the wire, is asked for by the caller of that username. The newest build's
+// parameters are no part of it there; they are looked at last, and only when the search asks for some.
+func (q Workspaces) Match(w codersdk.Workspace, me string, parameters func() []codersdk.WorkspaceBuildParameter) bool {
 	owner := q.Owner
 	if owner == "me" {
 		owner = strings.ToLower(me)
@@ -95,7 +106,7 @@ func (q Workspaces) Match(w codersdk.Workspace, me string) bool {
 	case q.Healthy != nil && *q.Healthy != w.Health.Healthy:
 	case q.HasAgent != "" && !hasAgent(w, q.HasAgent):
 	default:
-		return q.matchTimes(w)
+		return q.matchTimes(w) && (len(q.Parameters) == 0 || q.matchParameters(parameters()))
 	}
 	return false
 }
@@ -112,6 +123,17 @@ func (q Workspaces) matchTimes(w codersdk.Workspace) bool {
 		return true
 	}
 	return false
+}
+
+func (q Workspaces) matchParameters(has []codersdk.WorkspaceBuildParameter) bool {
+	for _, asked := range q.Parameters {
+		if !slices.ContainsFunc(has, func(p codersdk.WorkspaceBuildParameter) bool {
+			return strings.ToLower(p.Name) == asked.Name && (asked.Value == nil || strings.ToLower(p.Value) == *asked.Value)
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
 func hasAgent(w codersdk.Workspace, status codersdk.WorkspaceAgentStatus) bool {

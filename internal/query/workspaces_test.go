@@ -42,6 +42,11 @@ func TestParseWorkspaces(t *testing.T) {
 		`last_used_after:"2026-01-31T12:00:00+01:00"`:            {UsedAfter: time.Date(2026, 1, 31, 11, 0, 0, 0, time.UTC)},
 		"deleting_by:2026-01-31":                                 {DeletingBy: time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)},
 		"dormant_at:2026-01-31":                                  {DormantSince: time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)},
+		"param:cpu":                                              {Parameters: []query.Pair{{Name: "cpu"}}},
+		`param:"CPU=4" param:size`:                               {Parameters: []query.Pair{{Name: "cpu", Value: ptr("4")}, {Name: "size"}}},
+		`param:cpu=`:                                             {Parameters: []query.Pair{{Name: "cpu", Value: ptr("")}}},
+		`param:note="a b"`:                                       {Parameters: []query.Pair{{Name: "note", Value: ptr("a b")}}},
+		`param:"repo=https://git.example/a?b=c"`:                 {Parameters: []query.Pair{{Name: "repo", Value: ptr("https://git.example/a?b=c")}}},
 		"\towner:ada\n name:api ":                                {Owner: "ada", Name: "api"},
 	} {
 		got, err := query.ParseWorkspaces(text)
@@ -67,6 +72,7 @@ func TestParseWorkspacesRefuses(t *testing.T) {
 		"outdated:perhaps":   {{Path: "outdated", Detail: `Query param "outdated" must be a valid boolean: true or false`}},
 		"id:7":               {{Path: "id", Detail: `Query param "id" must be a comma-separated list of UUIDs; "7" is none`}},
 		"deleting_by:monday": {{Path: "deleting_by", Detail: `Query param "deleting_by" must be a date, such as 2026-01-31`}},
+		`param:"=4"`:         {{Path: "param", Detail: `Query param "param" must be a name, or a name and a value: param:cpu, param:"cpu=4"`}},
 		"zoo:1 foo:bar dormant:x": {
 			{Path: "dormant", Detail: `Query param "dormant" must be a valid boolean: true or false`},
 			{Path: "foo", Detail: `Query param "foo" is not a valid query param`},
@@ -105,6 +111,9 @@ func TestMatch(t *testing.T) {
 			Resources: []codersdk.WorkspaceResource{{}, {Agents: []codersdk.WorkspaceAgent{{Status: codersdk.WorkspaceAgentConnected}}}},
 		},
 	}
+	parameters := func() []codersdk.WorkspaceBuildParameter {
+		return []codersdk.WorkspaceBuildParameter{{Name: "cpu", Value: "4"}, {Name: "region", Value: "Zurich West"}}
+	}
 	for text, want := range map[string]bool{
 		"":                       true,
 		"api":                    true,
@@ -134,22 +143,38 @@ func TestMatch(t *testing.T) {
 		"organization:other":     false,
 		"id:" + id.String():      true,
 		"id:" + uuid.NewString(): false,
-		`last_used_before:"2026-01-16T00:00:00Z"`: true,
-		`last_used_before:"2026-01-15T00:00:00Z"`: false,
-		`last_used_after:"2026-01-14T00:00:00Z"`:  true,
-		`last_used_after:"2026-01-15T00:00:00Z"`:  false,
+		"param:cpu":              true,
+		"param:CPU param:region": true,
+		"param:cpu param:gpu":    false,
+		"param:4":                false,
+		"param:cp":               false,
+		`param:"cpu=4"`:          true,
+		`param:"cpu=40"`:         false,
+		"param:cpu=":             false,
+		`param:"region=zurich west" param:"cpu=4"`: true,
+		`param:"cpu=4" param:"cpu=5"`:              false,
+		`param:"region=4"`:                         false,
+		"param:cpu name:web":                       false,
+		`last_used_before:"2026-01-16T00:00:00Z"`:  true,
+		`last_used_before:"2026-01-15T00:00:00Z"`:  false,
+		`last_used_after:"2026-01-14T00:00:00Z"`:   true,
+		`last_used_after:"2026-01-15T00:00:00Z"`:   false,
 	} {
 		q, err := query.ParseWorkspaces(text)
 		if err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
-		if got := q.Match(w, "ADA"); got != want {
+		if got := q.Match(w, "ADA", parameters); got != want {
 			t.Errorf("%q: %v, want %v", text, got, want)
 		}
 	}
+	none := func() []codersdk.WorkspaceBuildParameter {
+		t.Error("parameters are looked at for a search that asks for none")
+		return nil
+	}
 	never := codersdk.Workspace{}
 	for _, text := range []string{"dormant:true", "dormant_at:2026-01-21", "deleting_by:2026-02-01"} {
-		if q, err := query.ParseWorkspaces(text); err != nil || q.Match(never, "ada") {
+		if q, err := query.ParseWorkspaces(text); err != nil || q.Match(never, "ada", none) {
 			t.Errorf("%q finds what is awake, or %v", text, err)
 		}
 	}
@@ -157,13 +182,13 @@ func TestMatch(t *testing.T) {
 
 // FuzzWorkspaces: a query is read or refused with a field, and never crashes; what is read matches or does not.
 func FuzzWorkspaces(f *testing.F) {
-	for _, text := range []string{`owner:me "a b":c`, `"`, `"":"`, ":::", "id:,,,", `last_used_after:"x`, "a/b/c", "ſ:K", "\x00:\xff"} {
+	for _, text := range []string{`owner:me "a b":c`, `"`, `"":"`, ":::", "id:,,,", `last_used_after:"x`, "a/b/c", "ſ:K", "\x00:\xff", `param:"cpu=4" param:a=b=c param:=`} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		q, err := query.ParseWorkspaces(text)
 		if err == nil {
-			q.Match(codersdk.Workspace{OwnerName: "ada"}, "ada")
+			q.Match(codersdk.Workspace{OwnerName: "ada"}, "ada", func() []codersdk.WorkspaceBuildParameter { return nil })
 			return
 		}
 		fields, ok := fault.As(err)
