@@ -44,7 +44,7 @@ type memory struct {
 }
 
 // longAgo is how many changes a cache is behind at most.
-const longAgo = 12
+const longAgo = 30
 
 // behind makes a cache in front of a client. It shows what was noted.
 func behind(ctx context.Context, c client.WithWatch, namespace string, r *rand.Rand) *past {
@@ -96,7 +96,16 @@ func same(a, b []client.Object) bool {
 // drifts lets some time go by in the cache, of each kind its own; a cache never goes back.
 func (p *past) drifts() {
 	for _, m := range p.kinds {
-		m.at += p.rand.IntN(len(m.states) - m.at)
+		if p.rand.IntN(3) == 0 {
+			m.at += p.rand.IntN(len(m.states) - m.at)
+		}
+	}
+}
+
+// catches has the cache show what was noted last, and nothing that comes after it.
+func (p *past) catches() {
+	for _, m := range p.kinds {
+		m.at = len(m.states) - 1
 	}
 }
 
@@ -150,3 +159,63 @@ func (p *past) lists(ctx context.Context, c client.WithWatch, into client.Object
 	}
 	return c.List(ctx, into, opts...)
 }
+
+var _ = Describe("A cache that stands still", func() {
+	It("makes no second pod, no build and takes no claim, whatever has happened since", func(ctx SpecContext) {
+		w := found(ctx, env.Client)
+		ws := w.workspace(ctx, "api")
+		for ws.Status.Build == nil {
+			_, err := w.decides.Reconcile(ctx, request(ws))
+			Expect(err).NotTo(HaveOccurred())
+			Expect(read(ctx, ws)).To(BeTrue())
+		}
+		p := &play{world: w, ws: ws, cache: behind(ctx, w.Journal, w.org, rand.New(rand.NewPCG(1, 1)))}
+		p.cache.catches()
+		decides, acts := w.decides, w.acts
+		p.starts()
+		old := w.decides
+		late := w.acts
+		w.decides, w.acts = decides, acts
+		first := request(w.builds(ctx, ws)[0])
+		stale := func() {
+			GinkgoHelper()
+			for range 3 {
+				_, _ = late.Reconcile(ctx, first) // a conflict is as good as any other end
+				_, _ = old.Reconcile(ctx, request(ws))
+			}
+		}
+
+		w.run(ctx, ws)
+		claims := w.claims(ctx, ws)
+		w.asks(ctx, ws, v1alpha1.RequestRestart)
+		w.settle(ctx, ws)
+		w.ends(ctx, ws)
+		pod := w.run(ctx, ws)
+		now := w.ledger(ctx, ws)
+		Expect(now).To(Equal([]string{"1 Start Succeeded", "2 Restart Succeeded"}))
+		stale()
+		Expect(w.pod(ctx, ws).UID).To(Equal(pod.UID), "the present build's is the only one")
+		Expect(w.ledger(ctx, ws)).To(Equal(now))
+
+		By("a stop")
+		w.asks(ctx, ws, v1alpha1.RequestStop)
+		w.stopped(ctx, ws)
+		stale()
+		Expect(w.pods(ctx, ws)).To(BeEmpty())
+		Expect(w.ledger(ctx, ws)).To(Equal([]string{"1 Start Succeeded", "2 Restart Succeeded", "3 Stop Succeeded"}))
+
+		By("a deletion")
+		Expect(env.Client.Delete(ctx, ws)).To(Succeed())
+		w.gone(ctx, ws)
+		before := w.ledger(ctx, ws)
+		stale()
+		Expect(read(ctx, ws)).To(BeFalse())
+		Expect(w.pods(ctx, ws)).To(BeEmpty())
+		Expect(w.ledger(ctx, ws)).To(Equal(before))
+		kept := left(w.claims(ctx, ws))
+		Expect(kept).To(HaveLen(len(claims)))
+		for i := range kept {
+			Expect(kept[i].UID).To(Equal(claims[i].UID))
+		}
+	})
+})
