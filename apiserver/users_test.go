@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -117,6 +118,11 @@ var _ = Describe("Users", Ordered, func() {
 		refused(ctx, 409, uma.session, "POST", "users", twin, "username")
 		twin = fresh(o)
 		twin.Email = wish.Email
+		refused(ctx, 409, uma.session, "POST", "users", twin, "email")
+
+		By("being refused what somebody has whom a manifest made and the manager has not seen yet")
+		twin = fresh(o)
+		twin.Email = strings.ToUpper(uma.Spec.Email)
 		refused(ctx, 409, uma.session, "POST", "users", twin, "email")
 
 		By("being deleted")

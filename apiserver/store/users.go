@@ -47,6 +47,9 @@ type NewUser struct {
 // it was given. Its metadata.name is one that nothing refers to any more: who is called as somebody was before does not
 // get what that one had.
 func (s *Store) CreateUser(ctx context.Context, wish NewUser) (*v1alpha1.User, error) {
+	if err := s.unknown(ctx, wish); err != nil {
+		return nil, err
+	}
 	name, err := s.freeName(ctx, strings.ToLower(wish.Username), maxUserName, s.userTaken(wish.Username))
 	if err != nil {
 		return nil, err
@@ -65,6 +68,25 @@ func (s *Store) CreateUser(ctx context.Context, wish NewUser) (*v1alpha1.User, e
 		return nil, errors.Join(err, release(left, c, holder, wanted))
 	}
 	return user, nil
+}
+
+// unknown is a Conflict when the cache knows a User of the username or the address. It tells at once what the claims would;
+// for a User of a manifest that the manager has not seen yet there is none.
+func (s *Store) unknown(ctx context.Context, wish NewUser) error {
+	_, err := s.UserByName(ctx, wish.Username)
+	if err == nil {
+		return taken(string(claims.Username), wish.Username)
+	}
+	if fault.Is(err, fault.NotFound) {
+		_, err = s.UserByEmail(ctx, wish.Email)
+	}
+	if err == nil {
+		return taken(string(claims.Email), wish.Email)
+	}
+	if fault.Is(err, fault.NotFound) {
+		return nil
+	}
+	return err
 }
 
 // makeUser stores the User and makes the claims, which were reservations until then, the User's own.
@@ -130,9 +152,7 @@ func (s *Store) freeName(ctx context.Context, wish string, longest int, isTaken 
 			return name, err
 		}
 	}
-	f := fault.New(fault.Conflict, "Too much is called like this already.")
-	f.Fields = []fault.Field{{Path: "name", Detail: "choose another"}}
-	return "", f
+	return "", fault.New(fault.Conflict, "Too much is called %s already. Choose another name.", wish)
 }
 
 // userTaken tells whether a metadata.name is a User's, or was one's to whom something refers still. That it is a User's of
