@@ -60,7 +60,7 @@ type Key struct {
 	Name string
 	// Scope is what it opens.
 	Scope Scope
-	// Session tells a session, which slides while it is used and ends with the password, from a token.
+	// Session tells a session, which slides while it is used, from a token.
 	Session bool
 	// CreatedAt and ExpiresAt bound its life; Lifetime is how long that was meant to be, after the last use for a session.
 	CreatedAt, ExpiresAt time.Time
@@ -89,7 +89,7 @@ type keptKey struct {
 	ExpiresAt time.Time          `json:"expiresAt"`
 	Lifetime  int64              `json:"lifetimeSeconds"`
 	LoginType v1alpha1.LoginType `json:"loginType"`
-	// Session says that the key came from a login, slides while it is used and ends with the password.
+	// Session says that the key came from a login and slides while it is used.
 	Session bool      `json:"session"`
 	Name    string    `json:"name,omitempty"`
 	Scope   Scope     `json:"scope"`

@@ -53,8 +53,8 @@ func New(c client.Client, namespace string, now func() time.Time) *Store {
 	return &Store{client: c, namespace: namespace, now: now, hasher: newHasher()}
 }
 
-// SetPassword makes the password the user's and ends all sessions that the old one began, but for those of the ids in
-// except; the account's id must be the one on the wire.
+// SetPassword makes the password the user's and ends all sessions and tokens that the old one led to, but for those of the
+// ids in except; the account's id must be the one on the wire.
 func (s *Store) SetPassword(ctx context.Context, account *v1alpha1.User, id uuid.UUID, password string, except ...string) error {
 	if f := CheckPolicy(password); f != nil {
 		return f
@@ -63,8 +63,8 @@ func (s *Store) SetPassword(ctx context.Context, account *v1alpha1.User, id uuid
 	if err != nil {
 		return err
 	}
-	return s.rewrite(ctx, account, id, map[string][]byte{passwordField: []byte(hash)}, func(key string, k keptKey) bool {
-		return k.Session && !slices.Contains(except, key)
+	return s.rewrite(ctx, account, id, map[string][]byte{passwordField: []byte(hash)}, func(key string, _ keptKey) bool {
+		return !slices.Contains(except, key)
 	})
 }
 
