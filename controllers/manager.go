@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -46,6 +47,9 @@ type Options struct {
 	AgentImage string
 	// StartsAtOnce is how many starts of workspaces may be at work at once; 0 sets no bound.
 	StartsAtOnce int
+	// Brief is for how long a start that goes its way is left untold, since what follows tells it along; absent means a
+	// second.
+	Brief time.Duration
 	// Worker is the name of this replica; absent means the host's name, which is the pod's.
 	Worker string
 	// LeaderElect has one of several replicas act.
@@ -62,7 +66,7 @@ type Options struct {
 }
 
 // concurrency is how many objects of a kind are worked on at once.
-const concurrency = 4
+const concurrency = 16
 
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=berth-system,resources=leases,verbs=get;create;update
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
@@ -130,11 +134,12 @@ func cached(own string) (cache.Options, error) {
 	if err != nil {
 		return cache.Options{}, err
 	}
+	s := newShared()
 	return cache.Options{
-		DefaultTransform: trim,
+		DefaultTransform: s.trim,
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Pod{}:                   {Label: ours, Transform: trimPod},
-			&corev1.PersistentVolumeClaim{}: {Label: ours},
+			&corev1.Pod{}:                   {Label: ours, Transform: s.trimPod},
+			&corev1.PersistentVolumeClaim{}: {Label: ours, Transform: s.trimClaim},
 			&corev1.ServiceAccount{}:        {Label: ours},
 			// by name, since our right to them goes by it
 			&rbacv1.RoleBinding{}: {Field: fields.OneTermEqualSelector(metav1.ObjectNameField, organization.MountableBinding)},

@@ -90,9 +90,11 @@ var _ = Describe("the manager", Ordered, func() {
 		var err error
 		config, err = env.AddUser("system:serviceaccount:berth-system:berth-manager")
 		Expect(err).NotTo(HaveOccurred())
+		config.Wrap(written.through)
 		running, stop := context.WithCancel(context.Background())
 		mgr, err := controllers.New(running, config, controllers.Options{
 			Namespace: "berth-system", ServiceAccount: "berth-manager", APIServerAccount: "berth-apiserver", AgentImage: "registry.example/berth:1", MetricsAddress: "0", HealthAddress: "0",
+			Brief:  time.Minute, // nothing of a start is told in between, however slow the machine is
 			Worker: "manager-0", LeaderElect: true, Aggregation: true, Service: "berth-apiserver", ServicePort: 443,
 			ClusterRole: "berth-aggregated-api", Deployment: "berth-manager",
 		})
@@ -190,6 +192,8 @@ var _ = Describe("the manager", Ordered, func() {
 	})
 
 	It("starts, keeps, stops, restarts and deletes a workspace", theLifeOfAWorkspace)
+
+	It("writes seven times for a start, and counts many at once", theWritesOfAStart)
 
 	It("brings a version out by a canary's start, and starts a workspace when a quota has room", aRolloutAndAQuota)
 

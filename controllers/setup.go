@@ -3,8 +3,11 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -27,27 +30,33 @@ import (
 	"github.com/berth-dev/berth/internal/render"
 )
 
+// gather is for how long what only moves a count is gathered. A count that may rise from nothing or fall to it is not.
+const gather = 5 * time.Second
+
 // Setup adds all controllers to a manager, and the indexes that they look things up in.
 func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
-	if err := index.Register(ctx, mgr.GetFieldIndexer(), index.All()...); err != nil {
+	everywhere, inNamespace := index.Acting()
+	err := errors.Join(index.Register(ctx, mgr.GetFieldIndexer(), everywhere...), within(ctx, mgr.GetCache(), inNamespace...))
+	if err != nil {
 		return err
 	}
+	brief := cmp.Or(o.Brief, time.Second)
 	c, live, told, now := mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder("berth-manager"), clock.RealClock{}
 	platform := render.Platform{AgentImage: o.AgentImage}
 	accounts := phase.Impersonating(mgr.GetConfig(), mgr.GetScheme(), mgr.GetRESTMapper())
 	names := &claims.Claims{Client: c, Live: live, Namespace: o.Namespace, Clock: now}
 
 	for kind, r := range map[string]interface{ Setup(ctrl.Manager) error }{
-		"activity":        &activity.Reconciler{Client: c, Namespace: o.Namespace, Clock: now},
+		"activity":        &activity.Reconciler{Client: c, Namespace: o.Namespace, Clock: now, Gather: gather},
 		"Organization":    &organization.Reconciler{Client: c, Live: live, Own: o.Namespace, Manager: o.ServiceAccount, APIServer: o.APIServerAccount, Events: told, Clock: now},
 		"User":            &user.Reconciler{Client: c, Claims: names, Events: told, Clock: now},
 		"Group":           &group.Reconciler{Client: c, Events: told, Clock: now},
-		"Template":        &template.Reconciler{Client: c, Live: live, Events: told, Clock: now},
-		"Workspace":       &workspace.Reconciler{Client: c, Live: live, Own: o.Namespace, AgentImage: o.AgentImage, Events: told, Clock: now},
+		"Template":        &template.Reconciler{Client: c, Live: live, Events: told, Clock: now, Gather: gather},
+		"Workspace":       &workspace.Reconciler{Client: c, Live: live, Own: o.Namespace, AgentImage: o.AgentImage, Events: told, Clock: now, Brief: brief},
 		"kept claims":     &workspace.Sweep{Client: c, Live: live, Events: told, Clock: now},
 		"tombstones":      &workspace.Tombstones{Client: c, Clock: now},
-		"WorkspaceBuild":  &workspacebuild.Reconciler{Client: c, Live: live, As: accounts, Platform: platform, Worker: o.Worker, AtOnce: o.StartsAtOnce, Clock: now},
-		"TemplateVersion": &templateversion.Reconciler{Client: c, Live: live, As: accounts, Platform: platform, Worker: o.Worker, Events: told, Clock: now},
+		"WorkspaceBuild":  &workspacebuild.Reconciler{Client: c, Live: live, As: accounts, Platform: platform, Worker: o.Worker, AtOnce: o.StartsAtOnce, Clock: now, Brief: brief},
+		"TemplateVersion": &templateversion.Reconciler{Client: c, Live: live, As: accounts, Platform: platform, Worker: o.Worker, Events: told, Clock: now, Gather: gather},
 		"DryRun":          &dryrun.Reconciler{Client: c, Live: live, As: accounts, Platform: platform, Worker: o.Worker, Clock: now},
 	} {
 		if err := r.Setup(mgr); err != nil {

@@ -19,7 +19,7 @@ const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
 // trim takes off what no controller reads and every object carries. Objects of the cache are never written back whole,
 // so nothing gets lost.
-func trim(o any) (any, error) {
+func (s *shared) trim(o any) (any, error) {
 	a, err := meta.Accessor(o)
 	if err != nil {
 		return o, nil // a tombstone of the cache's own
@@ -29,8 +29,14 @@ func trim(o any) (any, error) {
 		delete(notes, lastApplied)
 		a.SetAnnotations(notes)
 	}
-	if d, ok := o.(*v1alpha1.DeletedWorkspace); ok {
-		trimRecord(d)
+	s.metadata(a)
+	switch o := o.(type) {
+	case *v1alpha1.DeletedWorkspace:
+		trimRecord(o)
+	case *v1alpha1.Workspace:
+		s.workspace(o)
+	case *v1alpha1.WorkspaceBuild:
+		s.build(o)
 	}
 	return o, nil
 }
@@ -44,36 +50,61 @@ func trimRecord(d *v1alpha1.DeletedWorkspace) {
 }
 
 // trimPod keeps of a pod what tells how it fares and whose it is. The kubelet writes the rest often, and it is large.
-func trimPod(o any) (any, error) {
+func (s *shared) trimPod(o any) (any, error) {
 	pod, ok := o.(*corev1.Pod)
 	if !ok {
 		return o, nil
 	}
-	return &corev1.Pod{
+	left := &corev1.Pod{
 		TypeMeta: pod.TypeMeta,
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, ResourceVersion: pod.ResourceVersion, Generation: pod.Generation,
-			Labels: pod.Labels, Annotations: trimFiles(pod.Annotations), OwnerReferences: pod.OwnerReferences, Finalizers: pod.Finalizers,
+			Labels: pod.Labels, Annotations: trimNotes(pod.Annotations), OwnerReferences: pod.OwnerReferences, Finalizers: pod.Finalizers,
 			CreationTimestamp: pod.CreationTimestamp, DeletionTimestamp: pod.DeletionTimestamp,
 			DeletionGracePeriodSeconds: pod.DeletionGracePeriodSeconds,
 		},
 		Spec: corev1.PodSpec{
 			NodeName: pod.Spec.NodeName, SchedulingGates: pod.Spec.SchedulingGates,
 			TerminationGracePeriodSeconds: pod.Spec.TerminationGracePeriodSeconds,
-			InitContainers:                trimContainers(pod.Spec.InitContainers), Containers: trimContainers(pod.Spec.Containers),
+			InitContainers:                s.alike(trimContainers(pod.Spec.InitContainers)), Containers: s.alike(trimContainers(pod.Spec.Containers)),
 		},
 		Status: corev1.PodStatus{
 			Phase: pod.Status.Phase, Reason: pod.Status.Reason, Message: pod.Status.Message, Conditions: pod.Status.Conditions,
 			PodIP: pod.Status.PodIP, StartTime: pod.Status.StartTime,
 			InitContainerStatuses: pod.Status.InitContainerStatuses, ContainerStatuses: pod.Status.ContainerStatuses,
 		},
-	}, nil
+	}
+	s.metadata(left)
+	s.status(&left.Status)
+	return left, nil
 }
 
-// trimFiles leaves out the texts that a pod's own files are made of.
-func trimFiles(all map[string]string) map[string]string {
+// trimClaim keeps of a claim whose it is, what it asks for and which volume it has.
+func (s *shared) trimClaim(o any) (any, error) {
+	claim, ok := o.(*corev1.PersistentVolumeClaim)
+	if !ok {
+		return o, nil
+	}
+	left := &corev1.PersistentVolumeClaim{
+		TypeMeta: claim.TypeMeta, ObjectMeta: claim.ObjectMeta,
+		Spec: corev1.PersistentVolumeClaimSpec{
+			Resources:  corev1.VolumeResourceRequirements{Requests: s.size(claim.Spec.Resources.Requests)},
+			VolumeName: claim.Spec.VolumeName,
+		},
+		Status: corev1.PersistentVolumeClaimStatus{Phase: claim.Status.Phase},
+	}
+	left.ManagedFields = nil
+	share(s, &left.Status.Phase)
+	s.metadata(left)
+	return left, nil
+}
+
+// trimNotes leaves out the texts that a pod's own files are made of, and the digest of what it was asked to be, which nobody reads here.
+func trimNotes(all map[string]string) map[string]string {
 	some := maps.Clone(all)
-	maps.DeleteFunc(some, func(key, _ string) bool { return strings.HasPrefix(key, v1alpha1.AnnotationFile) })
+	maps.DeleteFunc(some, func(key, _ string) bool {
+		return key == v1alpha1.AnnotationIntent || strings.HasPrefix(key, v1alpha1.AnnotationFile)
+	})
 	return some
 }
 

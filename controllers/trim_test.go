@@ -3,6 +3,7 @@
 package controllers
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -39,12 +40,12 @@ func fullPod(change func(*corev1.Pod)) *corev1.Pod {
 // A pod's own files are not held, and the pod that was read from the watch stays as it is.
 func TestTrimmedPodsHoldNoFiles(t *testing.T) {
 	whole := fullPod(func(p *corev1.Pod) { p.Annotations[v1alpha1.AnnotationFile+"0"] = "large" })
-	trimmed, err := trimPod(whole)
+	trimmed, err := newShared().trimPod(whole)
 	if err != nil {
 		t.Fatal(err)
 	}
 	notes := trimmed.(*corev1.Pod).Annotations
-	if _, held := notes[v1alpha1.AnnotationFile+"0"]; held || notes[v1alpha1.AnnotationIntent] == "" || len(whole.Annotations) != 3 {
+	if _, held := notes[v1alpha1.AnnotationFile+"0"]; held || notes[v1alpha1.AnnotationAgents] == "" || len(whole.Annotations) != 3 {
 		t.Errorf("held %v of %v", notes, whole.Annotations)
 	}
 }
@@ -80,7 +81,7 @@ func TestTrimmedPodsTellTheSame(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			whole := fullPod(change)
-			o, err := trimPod(whole.DeepCopy())
+			o, err := newShared().trimPod(whole.DeepCopy())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -93,6 +94,7 @@ func TestTrimmedPodsTellTheSame(t *testing.T) {
 				t.Errorf("too much is left: %+v", left)
 			}
 			whole.ManagedFields = nil
+			delete(whole.Annotations, v1alpha1.AnnotationIntent)
 			if diff := cmp.Diff(whole.ObjectMeta, left.ObjectMeta); diff != "" {
 				t.Errorf("whose it is, -, got +:\n%s", diff)
 			}
@@ -109,15 +111,76 @@ func TestTrim(t *testing.T) {
 	want := ws.DeepCopy()
 	want.ManagedFields = nil
 	delete(want.Annotations, lastApplied)
-	o, err := trim(ws)
+	o, err := newShared().trim(ws)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(client.Object(want), o); diff != "" {
 		t.Errorf("want -, got +:\n%s", diff)
 	}
-	if o, err := trim("a tombstone"); err != nil || o != "a tombstone" {
+	if o, err := newShared().trim("a tombstone"); err != nil || o != "a tombstone" {
 		t.Errorf("%v, %v", o, err)
+	}
+}
+
+// A build that has ended is held without its log, which one at work is told further in.
+func TestTrimmedBuildsHoldNoLog(t *testing.T) {
+	for phase, want := range map[v1alpha1.JobPhase]int{v1alpha1.JobRunning: 1, v1alpha1.JobSucceeded: 0, v1alpha1.JobFailed: 0} {
+		b := &v1alpha1.WorkspaceBuild{Status: v1alpha1.WorkspaceBuildStatus{
+			Job: &v1alpha1.Job{Phase: phase}, Log: []v1alpha1.LogLine{{ID: 1, Output: "Version go-1 is rendered."}},
+		}}
+		if _, err := newShared().trim(b); err != nil || len(b.Status.Log) != want {
+			t.Errorf("%s: %d lines, want %d; %v", phase, len(b.Status.Log), want, err)
+		}
+	}
+}
+
+// What is shared says the same as before, whatever was remembered.
+func TestSharedSaysTheSame(t *testing.T) {
+	at := metav1.NewTime(time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC))
+	s := newShared()
+	for i := range 3 * mostShared {
+		text := fmt.Sprint("text ", i)
+		share(s, &text)
+	}
+	if len(s.texts) > mostShared {
+		t.Errorf("%d texts are remembered", len(s.texts))
+	}
+	for range 2 {
+		ws := &v1alpha1.Workspace{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "platform", Name: "api", UID: "w", Labels: map[string]string{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy},
+				Annotations: map[string]string{v1alpha1.AnnotationCreatedAt: "x"}, Finalizers: []string{v1alpha1.FinalizerWorkspace},
+				OwnerReferences: []metav1.OwnerReference{{APIVersion: "v1", Kind: "K", Name: "n", UID: "u"}}},
+			Spec: v1alpha1.WorkspaceSpec{ID: "w", Owner: v1alpha1.WorkspaceOwner{User: "ada"}},
+			Status: v1alpha1.WorkspaceStatus{
+				Phase: v1alpha1.PhaseRunning, Version: "7c9f2a", Build: &v1alpha1.AcceptedBuild{Transition: v1alpha1.TransitionStart},
+				Acted: &v1alpha1.Wish{State: v1alpha1.StateRunning}, Pod: &v1alpha1.PodStatus{Node: "n4"},
+				Volumes: []v1alpha1.VolumeStatus{{Name: "home", WhenDeleted: v1alpha1.WhenDeletedRetain}}, Agents: []v1alpha1.AgentStatus{{Name: "main"}},
+				Conditions: append(make([]metav1.Condition, 0, 8), metav1.Condition{Type: "Ready", Status: "True", Reason: "AgentReady", Message: "the agent is ready", LastTransitionTime: at}),
+			},
+		}
+		claim := &corev1.PersistentVolumeClaim{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "platform", Name: "api-home", UID: "c", Labels: map[string]string{v1alpha1.LabelID: "w"}},
+			Spec: corev1.PersistentVolumeClaimSpec{VolumeName: "pvc-7", Resources: corev1.VolumeResourceRequirements{
+				Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("10Gi")}}},
+			Status: corev1.PersistentVolumeClaimStatus{Phase: corev1.ClaimBound},
+		}
+		for _, o := range []struct {
+			object client.Object
+			trim   func(any) (any, error)
+		}{{ws, s.trim}, {claim, s.trimClaim}, {fullPod(func(p *corev1.Pod) {
+			p.ManagedFields, p.Spec.Volumes, p.Spec.Containers[0].Env = nil, nil, nil
+			delete(p.Annotations, v1alpha1.AnnotationIntent)
+		}), s.trimPod}} {
+			want := o.object.DeepCopyObject()
+			got, err := o.trim(o.object)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%T want -, got +:\n%s", o.object, diff)
+			}
+		}
 	}
 }
 

@@ -164,8 +164,9 @@ const (
 	// AnnotationRevision on a Template is the revision of its source, such as a commit, that whoever applies it sets; the
 	// version that is stamped from it carries the same.
 	AnnotationRevision = "berth.dev/revision"
-	// AnnotationOutcome on a build is its result, written when it ends, so that a restore without status does not
-	// run it again: Succeeded, Failed or Canceled.
+	// AnnotationOutcome on a build is its result, so that a restore without status does not run it again: Succeeded, Failed
+	// or Canceled. It is written when a build ends otherwise than well, and when a deletion has; of a start or stop that a
+	// restore brings back without it, Succeeded is written then.
 	AnnotationOutcome = "berth.dev/outcome"
 	// AnnotationLastBuild on a Workspace that was brought back is the number of the last build of its earlier life; its
 	// builds go on from there, as their ids follow from id and number.

@@ -16,11 +16,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/controllers/phase"
 	"github.com/berth-dev/berth/internal/activity"
 	"github.com/berth-dev/berth/internal/index"
 )
@@ -40,6 +40,8 @@ type Reconciler struct {
 	Namespace string
 	// Clock tells which day it is.
 	Clock clock.PassiveClock
+	// Gather is for how long the use of workspaces is gathered until it is looked at; 0 looks at each at once.
+	Gather time.Duration
 }
 
 // Setup has the manager call the reconciler whenever somebody may have used a template.
@@ -47,7 +49,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("activity").
 		For(&v1alpha1.Template{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.Workspace{}, handler.EnqueueRequestsFromMapFunc(r.ofWorkspace), builder.WithPredicates(used())).
+		Watches(&v1alpha1.Workspace{}, phase.Gather(r.Gather, r.ofWorkspace, nil), builder.WithPredicates(used())).
 		Complete(r)
 }
 
@@ -70,9 +72,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	isNew := err != nil
 	now := r.Clock.Now()
+	same := kept.Annotations[activity.AnnotationUID] == string(template.UID)
+	if wait := left(kept, now); same && wait > 0 {
+		return ctrl.Result{RequeueAfter: wait}, nil // before anything is read of thousands of workspaces
+	}
 	record := read(kept, &template)
 	news, err := r.mark(ctx, &template, record, activity.On(now))
-	if err != nil || !isNew && !news && kept.Annotations[activity.AnnotationUID] == string(template.UID) {
+	if err != nil || !isNew && !news && same {
 		return ctrl.Result{}, err
 	}
 	if wait := left(kept, now); !isNew && wait > 0 {
@@ -121,7 +127,7 @@ func (r *Reconciler) mark(ctx context.Context, t *v1alpha1.Template, record *act
 	}
 	for _, n := range namespaces.Items {
 		var workspaces v1alpha1.WorkspaceList
-		if err := r.List(ctx, &workspaces, client.InNamespace(n.Name), client.MatchingFields{index.Template: t.Name}); err != nil {
+		if err := r.List(ctx, &workspaces, client.InNamespace(n.Name), client.MatchingFields{index.Template: t.Name}, client.UnsafeDisableDeepCopy); err != nil {
 			return false, err
 		}
 		for i := range workspaces.Items {
@@ -145,12 +151,11 @@ func (r *Reconciler) daysOf(ctx context.Context, t *v1alpha1.Template, w *v1alph
 	if at := w.Status.LastUsedAt; at != nil && !declared(t, at.Time) {
 		days = append(days, activity.On(at.Time))
 	}
-	var builds v1alpha1.WorkspaceBuildList
-	if err := r.List(ctx, &builds, client.InNamespace(w.Namespace), client.MatchingFields{index.Workspace: string(w.UID)}); err != nil {
+	builds, err := phase.Builds(ctx, r, w, client.UnsafeDisableDeepCopy)
+	if err != nil {
 		return nil, err
 	}
-	for i := range builds.Items {
-		b := &builds.Items[i]
+	for _, b := range builds {
 		if b.Spec.Transition == v1alpha1.TransitionStart && b.Spec.Reason == v1alpha1.BuildReasonInitiator && b.Spec.Initiator.User == string(w.Spec.Owner.User) {
 			days = append(days, activity.On(v1alpha1.CreatedAt(b)))
 		}

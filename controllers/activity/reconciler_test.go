@@ -104,7 +104,11 @@ var _ = Describe("The record of a template", func() {
 		Expect(r.On(activity.On(now))).To(Equal(1))
 		Expect(r.Active(d.today(), activity.Window)).To(Equal(1))
 
-		By("a second pass, which has nothing to say")
+		By("a second pass, which looks at nothing so soon, and a later one, which has nothing to say")
+		result, wrote = d.pass(ctx)
+		Expect(result.RequeueAfter).To(BeNumerically("~", reconciler.Every, 2*time.Second))
+		Expect(wrote).To(BeZero())
+		d.clock.SetTime(d.clock.Now().Add(reconciler.Every))
 		result, wrote = d.pass(ctx)
 		Expect(result).To(BeZero())
 		Expect(wrote).To(BeZero())

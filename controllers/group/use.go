@@ -93,13 +93,9 @@ func (r *Reconciler) usesOf(ctx context.Context, owner string, namespaces map[st
 		if !namespaces[w.Namespace] {
 			continue
 		}
-		var found v1alpha1.WorkspaceBuildList
-		if err := r.List(ctx, &found, client.InNamespace(w.Namespace), client.MatchingFields{index.Workspace: string(w.UID)}); err != nil {
+		builds, err := phase.Builds(ctx, r, w)
+		if err != nil {
 			return nil, err
-		}
-		builds := make([]*v1alpha1.WorkspaceBuild, 0, len(found.Items))
-		for j := range found.Items {
-			builds = append(builds, &found.Items[j])
 		}
 		uses = append(uses, quota.Count(w, builds))
 	}

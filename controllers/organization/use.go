@@ -25,10 +25,15 @@ func (r *Reconciler) use(ctx context.Context, s *scope) error {
 	}
 	for _, namespace := range namespaces {
 		var list v1alpha1.WorkspaceList
-		if err := r.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+		opts := []client.ListOption{client.InNamespace(namespace), client.UnsafeDisableDeepCopy}
+		if s.org.DeletionTimestamp == nil {
+			opts = append(opts, client.Limit(1)) // that there is one is enough, until they are waited for by name
+		}
+		if err := r.List(ctx, &list, opts...); err != nil {
 			return err
 		}
-		for _, w := range list.Items {
+		for i := range list.Items {
+			w := &list.Items[i]
 			s.workspaces = append(s.workspaces, w.Namespace+"/"+w.Name)
 		}
 	}

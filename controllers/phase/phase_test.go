@@ -45,10 +45,13 @@ func TestAnnounce(t *testing.T) {
 		was, is       phase.Ready
 		want          bool
 	}{
-		"the first":                {after: wait("Starting", "it is being started"), want: true},
+		"the first":                {after: wait("Queued", "it waits for its turn"), want: true},
+		"what everything passes":   {after: wait("Starting", "it is being started")},
+		"the end of a trouble":     {before: wait("ImagePull", "a"), after: wait("Starting", "b"), want: true},
 		"nothing new":              {before: wait("Starting", "a"), after: wait("Starting", "a")},
-		"a step":                   {before: wait("Starting", "a"), after: wait("Starting", "b")},
+		"a step":                   {before: wait("ClaimPending", "a"), after: wait("ClaimPending", "b")},
 		"another reason":           {before: wait("Starting", "a"), after: wait("ClaimPending", "a"), want: true},
+		"back on its way":          {before: wait("ClaimPending", "a"), after: wait("Starting", "a")},
 		"success":                  {before: wait("Starting", "a"), is: ready, want: true},
 		"another success":          {was: phase.Ready{Reason: ready.Reason, Message: "version a"}, is: ready, want: true},
 		"trouble in other words":   {before: wait("ImagePull", "a"), after: wait("ImagePull", "b"), want: true},

@@ -134,8 +134,9 @@ func Older(a, b metav1.Object) bool {
 const maxNote = 1024
 
 // Announce says as an event what the pass changed in the Ready condition: one event a reason, none when nothing new is
-// to be said. What goes its way under one reason is said once, however its message moves on: a start passes many steps,
-// and events outlive them by an hour. Call it after the status was written, so that a pass that is tried again does not say it twice.
+// to be said. What goes its way under one reason is said once, however its message moves on, and the steps that everything
+// passes are not said at all, unless one ends a trouble: events are for people, and outlive what they tell by an hour. Call
+// it after the status was written, so that a pass that is tried again does not say it twice.
 func Announce(recorder events.EventRecorder, before, after v1alpha1.Object) {
 	was := meta.FindStatusCondition(before.GetConditions(), v1alpha1.ConditionReady)
 	is := meta.FindStatusCondition(after.GetConditions(), v1alpha1.ConditionReady)
@@ -150,6 +151,9 @@ func Announce(recorder events.EventRecorder, before, after v1alpha1.Object) {
 	if was != nil && was.Reason == is.Reason && (was.Message == is.Message || steps) {
 		return
 	}
+	if steps && Routine[is.Reason] && (was == nil || !Troubles[was.Reason]) {
+		return
+	}
 	recorder.Eventf(after, nil, kind, is.Reason, "Reconcile", "%s", Shorten(is.Message, maxNote))
 }
 
@@ -158,4 +162,10 @@ var Troubles = map[string]bool{
 	v1alpha1.ReasonUnschedulable: true, v1alpha1.ReasonImagePull: true, v1alpha1.ReasonCrashLoop: true,
 	v1alpha1.ReasonOutOfMemory: true, v1alpha1.ReasonContainerConfig: true, v1alpha1.ReasonPodRefused: true,
 	v1alpha1.ReasonPodGone: true, v1alpha1.ReasonRetrying: true,
+}
+
+// Routine are the reasons that everything has on its way, and that no event is made of: its end tells of it.
+var Routine = map[string]bool{
+	v1alpha1.ReasonProgressing: true, v1alpha1.ReasonStarting: true, v1alpha1.ReasonStopping: true,
+	v1alpha1.ReasonDeleting: true, v1alpha1.ReasonVersionChecking: true,
 }

@@ -71,7 +71,7 @@ func (r *Reconciler) observeVersions(ctx context.Context, s *scope) error {
 			return fmt.Errorf("version %s: %w", v.Name, err)
 		}
 		var builds v1alpha1.WorkspaceBuildList
-		if err := r.List(ctx, &builds, client.MatchingFields{index.Version: string(v.UID)}); err != nil {
+		if err := r.List(ctx, &builds, client.MatchingFields{index.Version: string(v.UID)}, client.UnsafeDisableDeepCopy); err != nil {
 			return err
 		}
 		for _, b := range builds.Items {
@@ -113,7 +113,7 @@ func (r *Reconciler) observeUse(ctx context.Context, s *scope) error {
 	}
 	for _, n := range namespaces.Items {
 		var list v1alpha1.WorkspaceList
-		if err := r.List(ctx, &list, client.InNamespace(n.Name), client.MatchingFields{index.Template: s.template.Name}); err != nil {
+		if err := r.List(ctx, &list, client.InNamespace(n.Name), client.MatchingFields{index.Template: s.template.Name}, client.UnsafeDisableDeepCopy); err != nil {
 			return err
 		}
 		s.workspaces = append(s.workspaces, list.Items...)
@@ -142,6 +142,21 @@ func (r *Reconciler) ofWorkspace(ctx context.Context, o client.Object) []reconci
 		home = namespace.Labels[v1alpha1.LabelOrganization]
 	}
 	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: home, Name: string(w.Spec.TemplateRef.Name)}}}
+}
+
+// turns tells whether a workspace that came or went may be the first or the last of its Template: the policy that refuses
+// to delete a Template in use goes by the count, and a Template that is being deleted waits for it.
+func (r *Reconciler) turns(ctx context.Context, of reconcile.Request, w client.Object, gone bool) bool {
+	var t v1alpha1.Template
+	if r.Get(ctx, of.NamespacedName, &t) != nil || t.DeletionTimestamp != nil || t.Status.Workspaces == 0 {
+		return true
+	}
+	if !gone {
+		return false
+	}
+	var others v1alpha1.WorkspaceList
+	err := r.List(ctx, &others, client.InNamespace(w.GetNamespace()), client.MatchingFields{index.Template: of.Name}, client.Limit(1), client.UnsafeDisableDeepCopy)
+	return err != nil || len(others.Items) == 0
 }
 
 // ofBuild names the Template that is bringing out the version of a build.

@@ -45,6 +45,8 @@ type Reconciler struct {
 	Events events.EventRecorder
 	// Clock tells the time of conditions, of the steps of a rollout and of a hold.
 	Clock clock.PassiveClock
+	// Gather is for how long the coming and going of workspaces is gathered until they are counted; 0 counts each at once.
+	Gather time.Duration
 }
 
 // scope is what one pass knows.
@@ -56,7 +58,8 @@ type scope struct {
 	hash string
 	// versions are those of the template, the newest first.
 	versions []version
-	// workspaces are those that use the template, in all namespaces of the organization.
+	// workspaces are those that use the template, in all namespaces of the organization. They are the cache's own, as are the
+	// builds that versions are judged by: there may be thousands, and they are only counted.
 	workspaces []v1alpha1.Workspace
 	// plan is what decide found; nil when it was not asked.
 	plan *plan
@@ -72,7 +75,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		For(&v1alpha1.Template{}).
 		Watches(&v1alpha1.Template{}, phase.Rematch(mgr.GetClient(), others, index.ID, index.Name), changed).
 		Watches(&v1alpha1.TemplateVersion{}, handler.EnqueueRequestsFromMapFunc(ofVersion)).
-		Watches(&v1alpha1.Workspace{}, handler.EnqueueRequestsFromMapFunc(r.ofWorkspace), builder.WithPredicates(built())).
+		Watches(&v1alpha1.Workspace{}, phase.Gather(r.Gather, r.ofWorkspace, r.turns), builder.WithPredicates(built())).
 		Watches(&v1alpha1.WorkspaceBuild{}, handler.EnqueueRequestsFromMapFunc(r.ofBuild), builder.WithPredicates(ended())).
 		Watches(&v1alpha1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.within), changed).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.within)).

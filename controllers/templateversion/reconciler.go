@@ -13,11 +13,13 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -55,6 +57,8 @@ type Reconciler struct {
 	Events events.EventRecorder
 	// Clock tells the time of conditions and jobs.
 	Clock clock.PassiveClock
+	// Gather is for how long the ends of builds are gathered until they are counted; 0 counts each at once.
+	Gather time.Duration
 }
 
 // scope is what one pass knows.
@@ -86,8 +90,8 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.TemplateVersion{}).
 		Watches(&v1alpha1.TemplateVersion{}, phase.Rematch(mgr.GetClient(), others, index.ID), changed).
-		Watches(&v1alpha1.Template{}, handler.EnqueueRequestsFromMapFunc(r.ofTemplate)).
-		Watches(&v1alpha1.WorkspaceBuild{}, handler.EnqueueRequestsFromMapFunc(r.ofBuild)).
+		Watches(&v1alpha1.Template{}, handler.EnqueueRequestsFromMapFunc(r.ofTemplate), builder.WithPredicates(promoted())).
+		Watches(&v1alpha1.WorkspaceBuild{}, phase.Gather(r.Gather, r.ofBuild, nil), builder.WithPredicates(counted())).
 		Watches(&v1alpha1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.within), changed).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.within)).
 		Complete(phase.Calm(r))
@@ -130,7 +134,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 		s.active = template.Status.ActiveVersion != nil && template.Status.ActiveVersion.UID == s.version.UID
 	}
 	var builds v1alpha1.WorkspaceBuildList
-	if err := r.List(ctx, &builds, client.MatchingFields{index.Version: string(s.version.UID)}); err != nil {
+	if err := r.List(ctx, &builds, client.MatchingFields{index.Version: string(s.version.UID)}, client.UnsafeDisableDeepCopy); err != nil {
 		return err
 	}
 	good, all := 0, 0
@@ -168,6 +172,28 @@ func (r *Reconciler) identity(ctx context.Context, s *scope) (err error) {
 func (r *Reconciler) ofTemplate(ctx context.Context, o client.Object) []reconcile.Request {
 	return phase.Requests(ctx, r, &v1alpha1.TemplateVersionList{}, client.InNamespace(o.GetNamespace()),
 		client.MatchingFields{index.Template: o.GetName()})
+}
+
+// promoted passes the changes of a Template after which another version may be the active one.
+func promoted() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		was, ok := e.ObjectOld.(*v1alpha1.Template)
+		is, also := e.ObjectNew.(*v1alpha1.Template)
+		return !ok || !also || !equality.Semantic.DeepEqual(was.Status.ActiveVersion, is.Status.ActiveVersion)
+	}}
+}
+
+// counted passes the builds that a version's count of starts may be another after: those that have ended, and those that went.
+func counted() predicate.Predicate {
+	ended := func(o client.Object) bool {
+		b, ok := o.(*v1alpha1.WorkspaceBuild)
+		return ok && b.Phase().Ended()
+	}
+	return predicate.Funcs{
+		CreateFunc: func(e event.CreateEvent) bool { return ended(e.Object) },
+		UpdateFunc: func(e event.UpdateEvent) bool { return ended(e.ObjectOld) != ended(e.ObjectNew) },
+		DeleteFunc: func(e event.DeleteEvent) bool { return ended(e.Object) },
+	}
 }
 
 // ofBuild names the version of a build, which stands in the home namespace of the build's organization.

@@ -50,7 +50,7 @@ func (r *Reconciler) make(ctx context.Context, s *scope, d ledger.Decision) erro
 	case err != nil:
 		return err
 	}
-	return r.accept(ctx, s, build, d.Acted)
+	return r.take(ctx, s, build, d.Acted) // it is as the cluster has just answered
 }
 
 // build is a build as the manager makes it.
@@ -90,8 +90,7 @@ func (r *Reconciler) report(s *scope, outcome error) error {
 	return outcome
 }
 
-// accept names the build in the status: from then on it is what the workspace is held to. A build that the cache shows
-// is read live first, as it may have been refused or removed meanwhile.
+// accept takes a build that the cache shows. It is read live first, as it may have been refused or removed meanwhile.
 func (r *Reconciler) accept(ctx context.Context, s *scope, build *v1alpha1.WorkspaceBuild, acted *v1alpha1.Wish) error {
 	var live v1alpha1.WorkspaceBuild
 	err := r.Live.Get(ctx, client.ObjectKeyFromObject(build), &live)
@@ -102,6 +101,12 @@ func (r *Reconciler) accept(ctx context.Context, s *scope, build *v1alpha1.Works
 		live.Spec.Cancel != nil && build.Spec.Cancel == nil {
 		return phase.Wait(behind, v1alpha1.ReasonProgressing, "build %s has changed; deciding anew", build.Name)
 	}
+	return r.take(ctx, s, build, acted)
+}
+
+// take names the build in the status: from then on it is what the workspace is held to.
+func (r *Reconciler) take(ctx context.Context, s *scope, build *v1alpha1.WorkspaceBuild, acted *v1alpha1.Wish) error {
+	var err error
 	var version v1alpha1.TemplateVersion
 	if ref := build.Spec.VersionRef; ref != nil {
 		err := r.Get(ctx, client.ObjectKey{Namespace: s.organization.Name, Name: string(ref.Name)}, &version)
@@ -133,6 +138,7 @@ func (r *Reconciler) accept(ctx context.Context, s *scope, build *v1alpha1.Works
 		if build.Spec.Transition == v1alpha1.TransitionDelete {
 			status.Deletion = s.sentence(build.Spec.Orphan)
 		}
+		s.shows(status, build)
 	})
 }
 
@@ -170,10 +176,10 @@ func (r *Reconciler) fail(ctx context.Context, build *v1alpha1.WorkspaceBuild, w
 	return r.record(ctx, after)
 }
 
-// record writes the outcome of a build beside its status, which a restore drops.
+// record writes the outcome of a build beside its status, which a restore drops, where it is not what is believed anyway.
 func (r *Reconciler) record(ctx context.Context, build *v1alpha1.WorkspaceBuild) error {
-	outcome := ledger.Outcome(build)
-	if build.Annotations[v1alpha1.AnnotationOutcome] == string(outcome) {
+	outcome := ledger.Remembered(build)
+	if outcome == "" || build.Annotations[v1alpha1.AnnotationOutcome] == string(outcome) {
 		return nil
 	}
 	return client.IgnoreNotFound(phase.MergePatch(ctx, r.Client, build, map[string]any{"metadata": map[string]any{

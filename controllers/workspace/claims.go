@@ -26,7 +26,7 @@ func (r *Reconciler) settleClaims(ctx context.Context, s *scope) error {
 	if err == nil && namespace.DeletionTimestamp != nil {
 		return nil
 	}
-	claims, err := ownClaims(ctx, r.Live, &s.workspace)
+	claims, err := ownClaims(ctx, r.Live, &s.workspace, labelled)
 	if err != nil {
 		return err
 	}

@@ -3,10 +3,12 @@
 package workspace
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -47,6 +49,26 @@ func conclude(s *scope, outcome error) *v1alpha1.Workspace {
 	phase.NotEnforced(&status.Conditions, after.Generation, render.NotEnforced(after), s.now)
 	s.forbidden(&status.Conditions, after.Generation)
 	return after
+}
+
+// shows has the acceptance of a build that is to be worked on say what the next pass would: that the workspace starts or
+// stops, in the same write.
+func (s *scope) shows(status *v1alpha1.WorkspaceStatus, build *v1alpha1.WorkspaceBuild) {
+	if !ledger.InProgress(build) || build.Spec.Transition == v1alpha1.TransitionDelete {
+		return
+	}
+	next := *s
+	next.workspace.Status, next.accepted, next.state = *status, build, nil
+	*status = conclude(&next, nil).Status
+}
+
+// say writes the status where it differs from what it was, by an Update at the resourceVersion that was read: an apply
+// could not take away what the acceptance of a build has set by one. What others hold of it is sent as they left it.
+func (r *Reconciler) say(ctx context.Context, s *scope, after *v1alpha1.Workspace) error {
+	if equality.Semantic.DeepEqual(s.workspace.Status, after.Status) {
+		return nil
+	}
+	return r.Status().Update(ctx, after.DeepCopy(), phase.Owner)
 }
 
 // fares says how the workspace stands to what it is held to: as wished, or what is in the way.
@@ -220,7 +242,8 @@ func volumes(s *scope) []v1alpha1.VolumeStatus {
 	return slices.CompactFunc(list, func(a, b v1alpha1.VolumeStatus) bool { return a.Name == b.Name })
 }
 
-// agents are the accepted start's. When an agent was first ready is kept for as long as it is the same pod's.
+// agents are the accepted start's. When an agent was first ready is kept for as long as it is the same pod's, and what the
+// API server says of it for as long as it is the same build's.
 func agents(s *scope) []v1alpha1.AgentStatus {
 	if s.state == nil || s.accepted == nil || s.accepted.Spec.Transition != v1alpha1.TransitionStart {
 		return nil
@@ -229,11 +252,15 @@ func agents(s *scope) []v1alpha1.AgentStatus {
 	samePod := s.workspace.Status.Pod != nil && s.pod() != nil && s.workspace.Status.Pod.UID == s.pod().UID
 	var list []v1alpha1.AgentStatus
 	for _, a := range s.state.Agents {
-		agent := v1alpha1.AgentStatus{Name: a.Name, ID: ids.Agent(build, a.Name).String(), Build: s.accepted.Spec.Number, Ready: a.Ready}
+		agent := v1alpha1.AgentStatus{}
 		for _, was := range s.workspace.Status.Agents {
-			if was.Name == a.Name && was.Build == agent.Build && samePod {
-				agent.ConnectedAt = was.ConnectedAt
+			if was.Name == a.Name && was.Build == s.accepted.Spec.Number {
+				agent = *was.DeepCopy()
 			}
+		}
+		agent.Name, agent.ID, agent.Build, agent.Ready = a.Name, ids.Agent(build, a.Name).String(), s.accepted.Spec.Number, a.Ready
+		if !samePod {
+			agent.ConnectedAt = nil
 		}
 		if a.Ready && agent.ConnectedAt == nil {
 			agent.ConnectedAt = &metav1.Time{Time: s.now}

@@ -5,6 +5,7 @@ package workspace
 import (
 	"context"
 	"errors"
+	"maps"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -113,6 +114,28 @@ func (r *Reconciler) reclaim(ctx context.Context, s *scope) error {
 		if client.IgnoreNotFound(err) != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// recall writes down the end of builds that a restore has brought back without a word of it, before anything is decided
+// by them.
+func (r *Reconciler) recall(ctx context.Context, s *scope) error {
+	for _, b := range s.builds {
+		if !ledger.Forgotten(&s.workspace, b) {
+			continue
+		}
+		outcome := map[string]string{v1alpha1.AnnotationOutcome: string(v1alpha1.JobSucceeded)}
+		err := phase.MergePatch(ctx, r.Client, b, map[string]any{"metadata": map[string]any{
+			"uid": b.UID, "resourceVersion": b.ResourceVersion, "annotations": outcome,
+		}})
+		if client.IgnoreNotFound(err) != nil {
+			return err
+		}
+		if b.Annotations == nil {
+			b.Annotations = map[string]string{}
+		}
+		maps.Copy(b.Annotations, outcome)
 	}
 	return nil
 }

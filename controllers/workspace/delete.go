@@ -46,7 +46,7 @@ func (r *Reconciler) delete(ctx context.Context, s *scope) (ctrl.Result, error) 
 	for i := range after.Status.Conditions {
 		after.Status.Conditions[i].ObservedGeneration = after.Generation
 	}
-	if _, err := phase.ApplyStatus(ctx, r.Client, &s.workspace, after, ledgerFields...); client.IgnoreNotFound(err) != nil {
+	if err := r.say(ctx, s, after); client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, errors.Join(outcome, err)
 	}
 	phase.Announce(r.Events, &s.workspace, after)
@@ -196,7 +196,7 @@ func (r *Reconciler) recordOf(ctx context.Context, s *scope, orphan bool) (*v1al
 // endPods ends every pod of the workspace and waits until they are gone, which is looked at live: nothing may hold a
 // claim when it is removed.
 func (r *Reconciler) endPods(ctx context.Context, s *scope) error {
-	pods, err := ownPods(ctx, r.Live, &s.workspace)
+	pods, err := ownPods(ctx, r.Live, &s.workspace, labelled)
 	if err != nil {
 		return err
 	}

@@ -237,7 +237,6 @@ var _ = Describe("A workspace from a manifest", func() {
 		for n, t := range []v1alpha1.Transition{v1alpha1.TransitionStart, v1alpha1.TransitionStop} {
 			create(ctx, given.Build(ghost, int64(n+7), t, func(b *v1alpha1.WorkspaceBuild) {
 				b.Labels = map[string]string{v1alpha1.LabelID: old, v1alpha1.LabelManagedBy: v1alpha1.ManagedBy}
-				b.Annotations = map[string]string{v1alpha1.AnnotationOutcome: "Succeeded"}
 				b.Spec.Wish = &v1alpha1.Wish{State: v1alpha1.StateRunning}
 			}))
 		}
@@ -245,6 +244,9 @@ var _ = Describe("A workspace from a manifest", func() {
 		w.settle(ctx, ws)
 		Expect(ws.Status.Phase).To(Equal(v1alpha1.PhaseStopped), "as it was, not as new")
 		Expect(ws.Status.Build.Number).To(BeEquivalentTo(8))
+		var held v1alpha1.WorkspaceBuild
+		Expect(env.Client.Get(ctx, client.ObjectKey{Namespace: w.org, Name: "api-8"}, &held)).To(Succeed())
+		Expect(held.Annotations).To(HaveKeyWithValue(v1alpha1.AnnotationOutcome, "Succeeded"), "what is believed of it is written down")
 		w.asks(ctx, ws, v1alpha1.RequestStart)
 		w.run(ctx, ws)
 		Expect(ws.Status.Build.Number).To(BeEquivalentTo(9), "numbers go on")

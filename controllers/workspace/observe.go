@@ -4,6 +4,7 @@ package workspace
 
 import (
 	"context"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -41,12 +42,9 @@ func (r *Reconciler) belongs(ctx context.Context, s *scope) error {
 func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	here := client.InNamespace(s.workspace.Namespace)
 	seen := map[string]bool{}
-	for _, by := range []client.ListOption{
-		client.MatchingFields{index.Workspace: string(s.workspace.UID)},
-		client.MatchingLabels{v1alpha1.LabelID: ledger.ID(&s.workspace)},
-	} {
+	for _, id := range slices.Compact([]string{string(s.workspace.UID), ledger.ID(&s.workspace)}) {
 		var builds v1alpha1.WorkspaceBuildList
-		if err := r.List(ctx, &builds, here, by); err != nil {
+		if err := r.List(ctx, &builds, here, client.MatchingFields{index.OfID: id}); err != nil {
 			return err
 		}
 		for i := range builds.Items {
@@ -59,22 +57,31 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	}
 	s.builds = ofThisLife(&s.workspace, s.builds)
 	s.accepted = ledger.Accepted(&s.workspace, s.builds)
-	pods, err := ownPods(ctx, r, &s.workspace)
+	pods, err := ownPods(ctx, r, &s.workspace, indexed)
 	if err != nil {
 		return err
 	}
 	s.pods = pods
-	if s.claims, err = ownClaims(ctx, r, &s.workspace); err != nil {
+	if s.claims, err = ownClaims(ctx, r, &s.workspace, indexed); err != nil {
 		return err
 	}
 	s.observed = true
 	return r.heldVersion(ctx, s)
 }
 
+// indexed selects what a workspace's id stands on in a cache, labelled past it.
+func indexed(w *v1alpha1.Workspace) client.ListOption {
+	return client.MatchingFields{index.OfID: ledger.ID(w)}
+}
+
+func labelled(w *v1alpha1.Workspace) client.ListOption {
+	return client.MatchingLabels{v1alpha1.LabelID: ledger.ID(w)}
+}
+
 // ownPods are the workspace's own pods, as the reader knows them.
-func ownPods(ctx context.Context, c client.Reader, w *v1alpha1.Workspace) ([]corev1.Pod, error) {
+func ownPods(ctx context.Context, c client.Reader, w *v1alpha1.Workspace, by func(*v1alpha1.Workspace) client.ListOption) ([]corev1.Pod, error) {
 	var list corev1.PodList
-	if err := c.List(ctx, &list, client.InNamespace(w.Namespace), client.MatchingLabels{v1alpha1.LabelID: ledger.ID(w)}); err != nil {
+	if err := c.List(ctx, &list, client.InNamespace(w.Namespace), by(w)); err != nil {
 		return nil, err
 	}
 	var own []corev1.Pod
@@ -87,9 +94,9 @@ func ownPods(ctx context.Context, c client.Reader, w *v1alpha1.Workspace) ([]cor
 }
 
 // ownClaims are the workspace's own claims, as the reader knows them.
-func ownClaims(ctx context.Context, c client.Reader, w *v1alpha1.Workspace) ([]corev1.PersistentVolumeClaim, error) {
+func ownClaims(ctx context.Context, c client.Reader, w *v1alpha1.Workspace, by func(*v1alpha1.Workspace) client.ListOption) ([]corev1.PersistentVolumeClaim, error) {
 	var list corev1.PersistentVolumeClaimList
-	if err := c.List(ctx, &list, client.InNamespace(w.Namespace), client.MatchingLabels{v1alpha1.LabelID: ledger.ID(w)}); err != nil {
+	if err := c.List(ctx, &list, client.InNamespace(w.Namespace), by(w)); err != nil {
 		return nil, err
 	}
 	var own []corev1.PersistentVolumeClaim

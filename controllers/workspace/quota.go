@@ -146,7 +146,7 @@ func (r *Reconciler) uses(ctx context.Context, from client.Reader, s *scope, d *
 			if _, seen := found[string(w.UID)]; seen || w.UID == s.workspace.UID || !d.namespaces[w.Namespace] {
 				continue
 			}
-			builds, err := r.buildsOf(ctx, &w)
+			builds, err := phase.Builds(ctx, r, &w) // from the cache, whoever knows the workspace
 			if err != nil {
 				return nil, nil, err
 			}
@@ -155,19 +155,6 @@ func (r *Reconciler) uses(ctx context.Context, from client.Reader, s *scope, d *
 		}
 	}
 	return uses, found, nil
-}
-
-// buildsOf are the builds of another workspace, from the cache.
-func (r *Reconciler) buildsOf(ctx context.Context, w *v1alpha1.Workspace) ([]*v1alpha1.WorkspaceBuild, error) {
-	var list v1alpha1.WorkspaceBuildList
-	if err := r.List(ctx, &list, client.InNamespace(w.Namespace), client.MatchingFields{index.Workspace: string(w.UID)}); err != nil {
-		return nil, err
-	}
-	builds := make([]*v1alpha1.WorkspaceBuild, 0, len(list.Items))
-	for i := range list.Items {
-		builds = append(builds, &list.Items[i])
-	}
-	return builds, nil
 }
 
 // tooDear ends the pass of a start that a quota refuses as it is accepted: a person's build fails with the reason, the

@@ -27,7 +27,7 @@ import (
 )
 
 // +kubebuilder:rbac:groups=berth.dev,resources=workspaces,verbs=get;list;watch;patch;delete;own
-// +kubebuilder:rbac:groups=berth.dev,resources=workspaces/status,verbs=update;patch
+// +kubebuilder:rbac:groups=berth.dev,resources=workspaces/status,verbs=update
 // +kubebuilder:rbac:groups=berth.dev,resources=workspaces/finalizers,verbs=update
 // +kubebuilder:rbac:groups=berth.dev,resources=workspacebuilds,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=berth.dev,resources=workspacebuilds/status,verbs=patch
@@ -52,6 +52,9 @@ type Reconciler struct {
 	Clock clock.PassiveClock
 	// AgentImage is the image that the installation adds to every pod, for the messages about images.
 	AgentImage string
+	// Brief is for how long the details of a start that goes its way may stay untold, since what follows tells them along;
+	// 0 has each told at once.
+	Brief time.Duration
 }
 
 // scope is what one pass knows.
@@ -97,22 +100,23 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if s.workspace.DeletionTimestamp != nil {
 		return r.delete(ctx, s)
 	}
-	outcome := phase.Run(ctx, s, r.belongs, r.adopt, r.observe, r.revive, r.look,
+	outcome := phase.Run(ctx, s, r.belongs, r.adopt, r.observe, r.revive, r.recall, r.look,
 		r.reclaim, r.mark, r.prune, r.yield, r.resolve, r.decide)
 	if s.moved {
 		return phase.Result(outcome)
 	}
 	after := conclude(s, outcome)
-	if _, err := phase.ApplyStatus(ctx, r.Client, &s.workspace, after, ledgerFields...); err != nil {
+	if wait := s.later(after, r.Brief); wait > 0 {
+		return phase.At(wait, outcome)
+	}
+	if err := r.say(ctx, s, after); err != nil {
 		return ctrl.Result{}, errors.Join(outcome, err)
 	}
-	phase.Announce(r.Events, &s.workspace, after)
+	if !s.asAsked(after) {
+		phase.Announce(r.Events, &s.workspace, after)
+	}
 	return phase.At(s.again(), outcome)
 }
-
-// ledgerFields are the parts of the status that no apply sends. But for lastUsedAt, which is the API server's, they are
-// written by Update alone, at the resourceVersion that their decision was read at.
-var ledgerFields = []string{"build", "acted", "schedule", "deletion", "lastUsedAt"}
 
 // adopt sets the finalizer and spec.id with the first write.
 func (r *Reconciler) adopt(ctx context.Context, s *scope) error {

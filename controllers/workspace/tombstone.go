@@ -51,7 +51,7 @@ func (r *Reconciler) remember(ctx context.Context, s *scope, record *v1alpha1.Wo
 	if !apierrors.IsNotFound(err) {
 		return err
 	}
-	tombstone, err := r.tombstone(s, record)
+	tombstone, err := r.tombstone(ctx, s, record)
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (r *Reconciler) remember(ctx context.Context, s *scope, record *v1alpha1.Wo
 }
 
 // tombstone is the record as it is made now.
-func (r *Reconciler) tombstone(s *scope, record *v1alpha1.WorkspaceBuild) (*v1alpha1.DeletedWorkspace, error) {
+func (r *Reconciler) tombstone(ctx context.Context, s *scope, record *v1alpha1.WorkspaceBuild) (*v1alpha1.DeletedWorkspace, error) {
 	w := s.workspace.DeepCopy()
 	plain(w)
 	w.Finalizers = nil
@@ -90,7 +90,7 @@ func (r *Reconciler) tombstone(s *scope, record *v1alpha1.WorkspaceBuild) (*v1al
 			spec.Volumes = append(spec.Volumes, v)
 		}
 	}
-	if spec.Builds, err = s.lastBuilds(record); err != nil {
+	if spec.Builds, err = r.lastBuilds(ctx, s, record); err != nil {
 		return nil, err
 	}
 	at := metav1.NewTime(s.now.Truncate(time.Second))
@@ -108,14 +108,17 @@ func (r *Reconciler) tombstone(s *scope, record *v1alpha1.WorkspaceBuild) (*v1al
 }
 
 // lastBuilds are the builds that are remembered, the deletion's the first.
-func (s *scope) lastBuilds(record *v1alpha1.WorkspaceBuild) ([]v1alpha1.DeletedBuild, error) {
+func (r *Reconciler) lastBuilds(ctx context.Context, s *scope, record *v1alpha1.WorkspaceBuild) ([]v1alpha1.DeletedBuild, error) {
 	builds := []*v1alpha1.WorkspaceBuild{record}
 	older := slices.DeleteFunc(slices.Clone(s.builds), func(b *v1alpha1.WorkspaceBuild) bool { return b.Spec.Number >= record.Spec.Number })
 	slices.SortFunc(older, func(a, b *v1alpha1.WorkspaceBuild) int { return int(b.Spec.Number - a.Spec.Number) })
 	builds = append(builds, older...)
 	var kept []v1alpha1.DeletedBuild
 	for _, b := range builds[:min(len(builds), rememberedBuilds)] {
-		b = b.DeepCopy()
+		b, err := r.told(ctx, b)
+		if err != nil {
+			return nil, err
+		}
 		plain(b)
 		text, err := json.Marshal(b)
 		if err != nil {
@@ -124,6 +127,22 @@ func (s *scope) lastBuilds(record *v1alpha1.WorkspaceBuild) ([]v1alpha1.DeletedB
 		kept = append(kept, v1alpha1.DeletedBuild{Number: b.Spec.Number, Build: runtime.RawExtension{Raw: text}})
 	}
 	return kept, nil
+}
+
+// told is a build with its log, which the cache leaves out once the build has ended.
+func (r *Reconciler) told(ctx context.Context, b *v1alpha1.WorkspaceBuild) (*v1alpha1.WorkspaceBuild, error) {
+	if !b.Phase().Ended() || len(b.Status.Log) > 0 || b.UID == "" {
+		return b.DeepCopy(), nil
+	}
+	var live v1alpha1.WorkspaceBuild
+	err := r.Live.Get(ctx, client.ObjectKeyFromObject(b), &live)
+	if client.IgnoreNotFound(err) != nil {
+		return nil, err
+	}
+	if err != nil || live.UID != b.UID {
+		return b.DeepCopy(), nil // a collector has taken it
+	}
+	return &live, nil
 }
 
 // plain takes off what nobody needs to read an object later.

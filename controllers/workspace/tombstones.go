@@ -13,6 +13,7 @@ import (
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/controllers/phase"
+	"github.com/berth-dev/berth/internal/index"
 )
 
 // Tombstones removes the records of deleted workspaces when their time is over, and not before the claims that were kept
@@ -57,7 +58,7 @@ func (r *Tombstones) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 // kept tells whether claims of the workspace are still there that a deletion has marked.
 func (r *Tombstones) kept(ctx context.Context, record *v1alpha1.DeletedWorkspace) (bool, error) {
 	var claims corev1.PersistentVolumeClaimList
-	err := r.List(ctx, &claims, client.InNamespace(record.Namespace), client.MatchingLabels{v1alpha1.LabelID: string(record.Spec.ID)})
+	err := r.List(ctx, &claims, client.InNamespace(record.Namespace), client.MatchingFields{index.OfID: string(record.Spec.ID)})
 	for _, c := range claims.Items {
 		if c.Annotations[v1alpha1.AnnotationDeleteAfter] != "" {
 			return true, err

@@ -40,7 +40,7 @@ func conclude(s *scope, outcome error, worker string) *v1alpha1.WorkspaceBuild {
 		status.Conditions = phase.Conclude(status.Conditions, after.Generation, outcome, done(after), s.now)
 		return after
 	}
-	job := begin(status, s.now, worker)
+	job := begin(status, s.began(), worker)
 	if s.resources != nil {
 		status.Resources = s.resources
 	}
@@ -79,6 +79,15 @@ func held(s *scope, outcome error) error {
 		return nil
 	}
 	return outcome
+}
+
+// began is when the work on a build began that has not been told yet: now, or when the pass made its pod that left the
+// telling to a later one.
+func (s *scope) began() time.Time {
+	if made := s.made(); !made.IsZero() && made.Before(s.now) {
+		return made
+	}
+	return s.now
 }
 
 // begin has the job at work.

@@ -17,7 +17,6 @@ import (
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/controllers/phase"
-	"github.com/berth-dev/berth/internal/index"
 	"github.com/berth-dev/berth/internal/ledger"
 	"github.com/berth-dev/berth/internal/render"
 )
@@ -71,13 +70,12 @@ func resourceOf(kind string) string {
 
 // extrasBefore are the extra objects of the workspace's builds but this one, by kind and name.
 func (r *Reconciler) extrasBefore(ctx context.Context, s *scope) (map[string]v1alpha1.BuildResource, error) {
-	var builds v1alpha1.WorkspaceBuildList
-	err := r.List(ctx, &builds, client.InNamespace(s.build.Namespace), client.MatchingFields{index.Workspace: string(s.workspace.UID)})
+	builds, err := phase.Builds(ctx, r, &s.workspace)
 	if err != nil {
 		return nil, err
 	}
 	before := map[string]v1alpha1.BuildResource{}
-	for _, b := range builds.Items {
+	for _, b := range builds {
 		for _, resource := range b.Status.Resources {
 			if resource.ObjectName != "" && b.UID != s.build.UID {
 				before[resource.Kind+"/"+string(resource.ObjectName)] = resource

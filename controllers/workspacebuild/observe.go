@@ -21,7 +21,7 @@ import (
 
 // observe reads what the build is about: its version, and the workspace's pods and claims.
 func (r *Reconciler) observe(ctx context.Context, s *scope) error {
-	ours := []client.ListOption{client.InNamespace(s.workspace.Namespace), client.MatchingLabels{v1alpha1.LabelID: ledger.ID(&s.workspace)}}
+	ours := []client.ListOption{client.InNamespace(s.workspace.Namespace), client.MatchingFields{index.OfID: ledger.ID(&s.workspace)}}
 	var pods corev1.PodList
 	if err := r.List(ctx, &pods, ours...); err != nil {
 		return err
@@ -82,14 +82,12 @@ func unlessRefused(err error) error {
 
 // kept are the claims, Secrets and extra objects that a stopped workspace keeps, as the last start showed them.
 func (r *Reconciler) kept(ctx context.Context, s *scope) error {
-	var builds v1alpha1.WorkspaceBuildList
-	err := r.List(ctx, &builds, client.InNamespace(s.build.Namespace), client.MatchingFields{index.Workspace: string(s.workspace.UID)})
+	builds, err := phase.Builds(ctx, r, &s.workspace)
 	if err != nil {
 		return err
 	}
 	var last *v1alpha1.WorkspaceBuild
-	for i := range builds.Items {
-		b := &builds.Items[i]
+	for _, b := range builds {
 		if b.Spec.Transition == v1alpha1.TransitionStart && len(b.Status.Resources) > 0 && (last == nil || b.Spec.Number > last.Spec.Number) {
 			last = b
 		}

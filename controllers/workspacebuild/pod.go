@@ -54,6 +54,7 @@ func (r *Reconciler) make(ctx context.Context, s *scope) error {
 	}
 	if len(live) > 0 {
 		// the cache is behind; the pod's event brings the next pass
+		s.pods = live
 		return phase.Wait(time.Second, v1alpha1.ReasonStarting, "pod %s is there already", live[0].Name)
 	}
 	err = r.Create(ctx, pod, phase.Owner)
@@ -68,6 +69,7 @@ func (r *Reconciler) make(ctx context.Context, s *scope) error {
 	case err != nil:
 		return err
 	}
+	s.pods = append(s.pods, *pod)
 	return r.look(ctx, s, pod)
 }
 
@@ -174,6 +176,7 @@ func (s *scope) pod() (*corev1.Pod, error) {
 	maps.Copy(pod.Annotations, s.annotations())
 	pod.Annotations[v1alpha1.AnnotationIntent] = intent
 	pod.Annotations[v1alpha1.AnnotationAgents] = text
+	pod.Annotations[v1alpha1.AnnotationCreatedAt] = s.now.UTC().Format(time.RFC3339Nano)
 	return pod, nil
 }
 

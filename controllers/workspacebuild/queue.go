@@ -46,13 +46,12 @@ func (r *Reconciler) turn(ctx context.Context, s *scope) error {
 	if len(waiting) <= free {
 		return nil
 	}
-	ahead := 0
-	for i := range waiting {
-		before := &waiting[i]
-		if ahead >= free || inLine(before, b) >= 0 {
+	ahead, own := 0, placeOf(b)
+	for _, before := range inLine(waiting) {
+		if ahead >= free || before.compare(own) >= 0 {
 			break
 		}
-		if r.isHeld(ctx, before) {
+		if r.isHeld(ctx, before.build) {
 			ahead++
 		}
 	}
@@ -63,20 +62,35 @@ func (r *Reconciler) turn(ctx context.Context, s *scope) error {
 	return phase.Wait(turnAgain, v1alpha1.ReasonQueued, "%d starts are at work, which is as many as may be at once; this one waits for its turn", len(working))
 }
 
-// indexed are the builds that an index finds, first come first. They are the cache's own.
+// indexed are the starts that an index finds, in no order. They are the cache's own.
 func (r *Reconciler) indexed(ctx context.Context, name string) ([]v1alpha1.WorkspaceBuild, error) {
 	var list v1alpha1.WorkspaceBuildList
 	if err := r.List(ctx, &list, client.MatchingFields{name: "true"}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err
 	}
-	builds := slices.DeleteFunc(slices.Clone(list.Items), func(b v1alpha1.WorkspaceBuild) bool { return b.Spec.Transition != v1alpha1.TransitionStart })
-	slices.SortFunc(builds, func(a, b v1alpha1.WorkspaceBuild) int { return inLine(&a, &b) })
-	return builds, nil
+	return slices.DeleteFunc(list.Items, func(b v1alpha1.WorkspaceBuild) bool { return b.Spec.Transition != v1alpha1.TransitionStart }), nil
 }
 
-// inLine orders builds by when they were made, as the place in the queue on the wire does.
-func inLine(a, b *v1alpha1.WorkspaceBuild) int {
-	return cmp.Or(v1alpha1.CreatedAt(a).Compare(v1alpha1.CreatedAt(b)), cmp.Compare(a.UID, b.UID))
+// place is a build's in the line of those that wait: by when it was made, as the place in the queue on the wire.
+type place struct {
+	build *v1alpha1.WorkspaceBuild
+	at    time.Time
+}
+
+func placeOf(b *v1alpha1.WorkspaceBuild) place { return place{b, v1alpha1.CreatedAt(b)} }
+
+func (p place) compare(q place) int {
+	return cmp.Or(p.at.Compare(q.at), cmp.Compare(p.build.UID, q.build.UID))
+}
+
+// inLine are builds first come first. Their times are read once each, as there may be hundreds.
+func inLine(builds []v1alpha1.WorkspaceBuild) []place {
+	line := make([]place, len(builds))
+	for i := range builds {
+		line[i] = placeOf(&builds[i])
+	}
+	slices.SortFunc(line, place.compare)
+	return line
 }
 
 // isHeld tells whether a build is the one that its workspace is held to: one that nobody has accepted holds up no other.
@@ -93,8 +107,8 @@ func (r *Reconciler) next(ctx context.Context, _ client.Object) []reconcile.Requ
 		return nil // they look again by themselves
 	}
 	var requests []reconcile.Request
-	for _, b := range waiting[:min(len(waiting), woken)] {
-		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKey{Namespace: b.Namespace, Name: b.Name}})
+	for _, p := range inLine(waiting)[:min(len(waiting), woken)] {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(p.build)})
 	}
 	return requests
 }

@@ -53,6 +53,8 @@ type Reconciler struct {
 	Worker string
 	// AtOnce is how many starts may be at work at once; 0 sets no bound.
 	AtOnce int
+	// Brief is for how long a start that goes its way may stay untold; 0 has it told at once.
+	Brief time.Duration
 }
 
 // scope is what one pass knows.
@@ -150,6 +152,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return phase.Result(outcome)
 	}
 	after := conclude(s, outcome, r.Worker)
+	if s.build.Phase().Ended() && !equality.Semantic.DeepEqual(s.build.Status, after.Status) {
+		if err := r.whole(ctx, s); err != nil {
+			return phase.Result(err)
+		}
+		after = conclude(s, outcome, r.Worker)
+	}
+	if wait := s.later(after, outcome, r.Brief); wait > 0 {
+		return phase.At(wait, outcome)
+	}
 	s.tell(after, outcome)
 	if _, err := phase.ApplyStatus(ctx, r.Client, &s.build, after); err != nil {
 		return ctrl.Result{}, errors.Join(outcome, err)
@@ -160,6 +171,20 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return phase.At(s.again(after), outcome)
 }
 
+// whole reads a build that has ended past the cache, which leaves out its log: a status is always written whole.
+func (r *Reconciler) whole(ctx context.Context, s *scope) error {
+	var live v1alpha1.WorkspaceBuild
+	err := r.Live.Get(ctx, client.ObjectKeyFromObject(&s.build), &live)
+	if client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	if err != nil || live.UID != s.build.UID || live.ResourceVersion != s.build.ResourceVersion {
+		return phase.Wait(time.Second, v1alpha1.ReasonProgressing, "the build has changed")
+	}
+	s.build = live
+	return nil
+}
+
 // holds tells whether the build is the one that its workspace is held to. A workspace that is being deleted is held to
 // none.
 func (s *scope) holds() bool {
@@ -167,10 +192,37 @@ func (s *scope) holds() bool {
 		s.workspace.DeletionTimestamp == nil && s.build.Spec.Transition != v1alpha1.TransitionDelete
 }
 
-// record writes the outcome of a build beside its status, which a restore drops.
+// later is for how long what the pass found may stay unwritten; zero for not at all. A start whose pod runs within a moment
+// needs no write that says it has begun and another that says it is done: as long as it goes its way, the first waits.
+func (s *scope) later(after *v1alpha1.WorkspaceBuild, outcome error, brief time.Duration) time.Duration {
+	var wait *phase.Waiting
+	goesOn := errors.As(outcome, &wait) && wait.Reason == v1alpha1.ReasonStarting
+	made := s.made()
+	if !goesOn || made.IsZero() || s.build.Status.Job != nil || after.Phase() != v1alpha1.JobRunning || s.build.Spec.Restart {
+		return 0
+	}
+	left := made.Add(brief).Sub(s.now)
+	if left > brief {
+		return 0 // by another's clock, or somebody's word
+	}
+	return left
+}
+
+// made is when the build's first pod was made; the zero time where there is none.
+func (s *scope) made() time.Time {
+	var at time.Time
+	for i := range s.pods {
+		if c := v1alpha1.CreatedAt(&s.pods[i]); s.mine(s.pods[i]) && (at.IsZero() || c.Before(at)) {
+			at = c
+		}
+	}
+	return at
+}
+
+// record writes the outcome of a build beside its status, which a restore drops, where it is not what is believed anyway.
 func (r *Reconciler) record(ctx context.Context, build *v1alpha1.WorkspaceBuild) error {
-	outcome := build.Phase()
-	if !outcome.Ended() || build.Annotations[v1alpha1.AnnotationOutcome] == string(outcome) {
+	outcome := ledger.Remembered(build)
+	if outcome == "" || build.Annotations[v1alpha1.AnnotationOutcome] == string(outcome) {
 		return nil
 	}
 	return client.IgnoreNotFound(phase.MergePatch(ctx, r.Client, build, map[string]any{"metadata": map[string]any{

@@ -43,6 +43,8 @@ type sizes struct {
 	light, heavy int
 	// touched is how many reconciles a time is the median of.
 	touched int
+	// profiles is the directory that profiles of the manager are written to; empty means none.
+	profiles string
 }
 
 func main() {
@@ -61,6 +63,7 @@ func main() {
 	flag.IntVar(&s.light, "light", 1000, "how many workspaces the heap is measured at first")
 	flag.IntVar(&s.heavy, "heavy", 5000, "and at last")
 	flag.IntVar(&s.touched, "touched", 400, "how many reconciles are timed")
+	flag.StringVar(&s.profiles, "profiles", "", "the directory that profiles of the manager are written to: its CPU while workspaces start, its heap where it is measured")
 	flag.StringVar(&only, "only", "", "the figures wanted, by comma; absent means all")
 	flag.Parse()
 	ctrl.SetLogger(logr.Discard()) // the manager's process has a log of its own
@@ -102,7 +105,7 @@ func run(ctx context.Context, s sizes, only []string) (err error) {
 		do         func() error
 	}{
 		{s.few, wanted("reconcile-growth"), func() (err error) { atFew, err = p.reconcileTime(ctx, s.touched); return err }},
-		{s.light, wanted("manager-kib-per-workspace"), func() (err error) { atLight, err = p.heap(ctx); return err }},
+		{s.light, wanted("manager-kib-per-workspace"), func() (err error) { atLight, err = p.heap(ctx, s, "light"); return err }},
 		{s.quietAt, wanted("quiet-writes"), func() error { return p.measureQuiet(ctx, s) }},
 		{s.many, wanted("reconcile-growth"), func() error {
 			atMany, err := p.reconcileTime(ctx, s.touched)
@@ -114,7 +117,7 @@ func run(ctx context.Context, s sizes, only []string) (err error) {
 			return nil
 		}},
 		{s.heavy, wanted("manager-kib-per-workspace"), func() error {
-			atHeavy, err := p.heap(ctx)
+			atHeavy, err := p.heap(ctx, s, "heavy")
 			if err != nil {
 				return err
 			}

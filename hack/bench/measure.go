@@ -36,6 +36,7 @@ func (p *plane) measureStarts(ctx context.Context, s sizes) error {
 		if err != nil {
 			return err
 		}
+		profiled := p.profile(ctx, s.profiles, fmt.Sprintf("cpu-%d", pair), "profile?seconds=5", true)
 		spaces, err := p.timeWorkspaces(ctx, pair, s.pods, func() error {
 			after, err := readWrites(p.audit, account)
 			if err != nil {
@@ -46,7 +47,7 @@ func (p *plane) measureStarts(ctx context.Context, s sizes) error {
 			note("writes a start: %s", made.each(s.pods))
 			return nil
 		})
-		if err != nil {
+		if err = firstOf(err, profiled.Wait()); err != nil {
 			return err
 		}
 		ratios, rates = append(ratios, spaces.Seconds()/pods.Seconds()), append(rates, float64(s.pods)/pods.Seconds())
@@ -244,12 +245,12 @@ func (p *plane) reconcileTime(ctx context.Context, touched int) (float64, error)
 }
 
 // heap is the manager's live heap in bytes.
-func (p *plane) heap(ctx context.Context) (float64, error) {
-	s, err := p.manager.stats(ctx)
+func (p *plane) heap(ctx context.Context, s sizes, when string) (float64, error) {
+	told, err := p.manager.stats(ctx)
 	if err != nil {
 		return 0, err
 	}
-	return float64(s.Heap), nil
+	return float64(told.Heap), p.profile(ctx, s.profiles, "heap-"+when, "heap?gc=1", false).Wait()
 }
 
 // each does n things, some at once.

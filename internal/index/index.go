@@ -11,9 +11,11 @@ package index
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -51,6 +53,10 @@ const (
 	Version = "spec.versionRef.uid"
 	// Workspace finds WorkspaceBuilds by the uid of their workspace.
 	Workspace = "spec.workspaceRef.uid"
+	// OfID finds what belongs to a workspace by the id that a label of it names: WorkspaceBuilds, Pods and claims. A selector
+	// for the label would walk all objects of the namespace. Builds are found by the uid of their workspace too, which is its
+	// id unless the manifest gives another: one index is half the size of two.
+	OfID = "labels.id"
 	// Member finds Groups by the metadata.name of their declared members.
 	Member = "spec.members"
 	// Membership finds Users by the Organizations that they name as theirs.
@@ -184,10 +190,38 @@ func All() []Index {
 	}
 }
 
+// Acting are the indexes that the manager looks things up in: those of every kind but the ones by which only the wire names
+// an object, or that another holds too. An index costs each object some hundreds of bytes. Those of within are only ever
+// asked for one namespace.
+func Acting() (all, within []Index) {
+	for _, i := range append(All(), Workload()...) {
+		_, build := i.Object.(*v1alpha1.WorkspaceBuild)
+		switch {
+		case i.Name == OfID:
+			within = append(within, i)
+		case i.Name == Coming || i.Name == Build || i.Name == Job || build && (i.Name == ID || i.Name == Workspace):
+		default:
+			all = append(all, i)
+		}
+	}
+	return all, within
+}
+
+// Workload are the indexes of what workspaces are made of. Only the manager has use for them.
+func Workload() []Index {
+	return []Index{
+		{&corev1.Pod{}, OfID, labelID},
+		{&corev1.PersistentVolumeClaim{}, OfID, labelID},
+		{&v1alpha1.WorkspaceBuild{}, OfID, of(func(b *v1alpha1.WorkspaceBuild) []string {
+			return slices.Compact(append(labelID(b), string(b.Spec.WorkspaceRef.UID)))
+		})},
+	}
+}
+
 // For are the indexes of the kinds of the objects given.
 func For(kinds ...client.Object) []Index {
 	var some []Index
-	for _, i := range All() {
+	for _, i := range append(All(), Workload()...) {
 		for _, k := range kinds {
 			if fmt.Sprintf("%T", i.Object) == fmt.Sprintf("%T", k) {
 				some = append(some, i)
@@ -238,6 +272,13 @@ func wireID(o client.Object) []string {
 		return nil
 	}
 	return []string{ids.Of(v).String()}
+}
+
+func labelID(o client.Object) []string {
+	if id := o.GetLabels()[v1alpha1.LabelID]; id != "" {
+		return []string{id}
+	}
+	return nil
 }
 
 func wireName(o client.Object) []string {

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 )
@@ -35,6 +36,31 @@ func Outcome(b *v1alpha1.WorkspaceBuild) v1alpha1.JobPhase {
 		return p
 	}
 	return ""
+}
+
+// Remembered is the outcome that a build must carry beside its status; empty where it needs none. A start or stop that went
+// well needs none, as that is what is believed of a build that a restore brings back without a word: see Forgotten.
+func Remembered(b *v1alpha1.WorkspaceBuild) v1alpha1.JobPhase {
+	outcome := Outcome(b)
+	if outcome == v1alpha1.JobSucceeded && b.Spec.Transition != v1alpha1.TransitionDelete {
+		return ""
+	}
+	return outcome
+}
+
+// restoredAfter is how much younger than it says a build must be to have been made anew. It is far more than clocks differ.
+const restoredAfter = 10 * time.Minute
+
+// Forgotten tells whether a build was made anew without its status, as from a backup, and carries no word of how it ended:
+// the object of its workspace that it names is another one by now, or its number was accepted before and it is younger than
+// it says. It went well, or was at work when the backup was made, and is held to what it asks for either way. A deletion is
+// never believed to have ended, and neither is what nobody has accepted yet.
+func Forgotten(w *v1alpha1.Workspace, b *v1alpha1.WorkspaceBuild) bool {
+	if b.Status.Job != nil || !InProgress(b) || b.Spec.Transition == v1alpha1.TransitionDelete {
+		return false
+	}
+	young := b.CreationTimestamp.Sub(v1alpha1.CreatedAt(b)) > restoredAfter
+	return b.Spec.WorkspaceRef.UID != w.UID || young && b.Spec.Number <= acceptedNumber(w)
 }
 
 // InProgress tells whether a build has not ended.

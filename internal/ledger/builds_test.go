@@ -15,6 +15,61 @@ import (
 	"github.com/berth-dev/berth/internal/schedule"
 )
 
+// What a restore brings back without a status went well where nothing says otherwise; what is new was never restored.
+func TestForgotten(t *testing.T) {
+	w := workspace(holding(3, v1alpha1.Wish{}))
+	made := func(ago time.Duration) func(*v1alpha1.WorkspaceBuild) {
+		return func(b *v1alpha1.WorkspaceBuild) {
+			now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+			b.CreationTimestamp = metav1.NewTime(now)
+			b.Annotations = map[string]string{v1alpha1.AnnotationCreatedAt: now.Add(-ago).Format(time.RFC3339Nano)}
+		}
+	}
+	ofAnother := func(b *v1alpha1.WorkspaceBuild) { b.Spec.WorkspaceRef.UID = "gone" }
+	for name, c := range map[string]struct {
+		build *v1alpha1.WorkspaceBuild
+		want  bool
+	}{
+		"a new one":                           {build(1, startB, "", made(time.Second)), false},
+		"one by a clock that is behind":       {build(1, startB, "", made(time.Minute)), false},
+		"one by a clock that is ahead":        {build(1, startB, "", made(-time.Hour)), false},
+		"a new one by a clock far behind":     {build(4, startB, "", made(time.Hour)), false},
+		"one younger than it says":            {build(1, startB, "", made(time.Hour)), true},
+		"a stop younger than it says":         {build(1, stopB, "", made(time.Hour)), true},
+		"one of an earlier object":            {build(1, startB, "", ofAnother), true},
+		"one of an earlier object, at work":   {build(1, startB, v1alpha1.JobRunning, ofAnother), false},
+		"one of an earlier object that ended": {build(1, startB, ok, ofAnother), false},
+		"one that says that it failed":        {build(1, startB, "", ofAnother, outcome(bad)), false},
+		"a deletion":                          {build(1, v1alpha1.TransitionDelete, "", ofAnother), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := Forgotten(w, c.build); got != c.want {
+				t.Errorf("forgotten: %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+// Beside its status a build carries its end only where it is not what is believed anyway.
+func TestRemembered(t *testing.T) {
+	for name, c := range map[string]struct {
+		build *v1alpha1.WorkspaceBuild
+		want  v1alpha1.JobPhase
+	}{
+		"at work":                      {build(1, startB, ""), ""},
+		"a start":                      {build(1, startB, ok), ""},
+		"a stop":                       {build(1, stopB, ok), ""},
+		"a start that did not go well": {build(1, startB, bad), v1alpha1.JobFailed},
+		"a deletion":                   {build(1, v1alpha1.TransitionDelete, ok), v1alpha1.JobSucceeded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := Remembered(c.build); got != c.want {
+				t.Errorf("remembered: %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
 func TestPrune(t *testing.T) {
 	for name, c := range map[string]struct {
 		accepted int64

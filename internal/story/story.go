@@ -154,10 +154,17 @@ func (s Scene) rendered() []joblog.Entry {
 	if r == nil || !s.starts() {
 		return nil
 	}
-	entries := []joblog.Entry{joblog.Entryf(s.Now, Rendering, "render", "Version %s is rendered: a pod with %s and %s.",
+	at := s.Now
+	for i := range s.Pods {
+		// what was left to be told along with later steps came before all that was made of it
+		if pod := &s.Pods[i]; s.Mine != nil && s.Mine(pod) && v1alpha1.CreatedAt(pod).Before(s.Now.Truncate(time.Second)) {
+			at = s.begunAt()
+		}
+	}
+	entries := []joblog.Entry{joblog.Entryf(at, Rendering, "render", "Version %s is rendered: a pod with %s and %s.",
 		r.Version, count(r.Agents, "agent"), count(r.Claims, "volume claim"))}
 	for _, i := range r.Images {
-		detail := joblog.Entryf(s.Now, Rendering, "render/"+i.Container, "Container %s runs %s.", i.Container, i.Name)
+		detail := joblog.Entryf(at, Rendering, "render/"+i.Container, "Container %s runs %s.", i.Container, i.Name)
 		detail.Level = v1alpha1.LogDebug
 		entries = append(entries, detail)
 	}

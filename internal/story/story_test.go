@@ -88,13 +88,13 @@ func TestAStartIsToldFromTheFirstStepToTheEnd(t *testing.T) {
 	}
 	want := []string{
 		"0s Preparing: Build 17 of workspace api: start, asked for by ada.",
+		"0s Rendering: Version go-dev-7c9f2a is rendered: a pod with 1 agent and 1 volume claim.",
 		"0s Claiming volumes: Volume home: claim api-home-3f0c asks for 10Gi.",
 		"2s Scheduling: Pod api is placed on node n4.",
 		"3s Pulling image: Pulling registry.example/go:1.",
 		"6s Pulling image: Pulled registry.example/go:1 in 2.5s (84 MB).",
 		"6s Pulling image: Image registry.example/berth:1 is on the node already.",
 		"7s Starting: Container main is started.",
-		"8s Rendering: Version go-dev-7c9f2a is rendered: a pod with 1 agent and 1 volume claim.",
 		"8s Claiming volumes: Volume home: claim api-home-3f0c is bound to pvc-7.",
 		"8s Starting: Agent main is ready.",
 		"8s Done: The workspace was started in 8s.",
