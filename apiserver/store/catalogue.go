@@ -153,9 +153,9 @@ func (s *Store) version(ctx context.Context, namespace string, ref v1alpha1.UIDR
 }
 
 // template is the Template of that metadata.name in an organization's home namespace.
-func (s *Store) template(ctx context.Context, o *v1alpha1.Organization, name string) (*v1alpha1.Template, error) {
+func (s *Store) template(ctx context.Context, home, name string) (*v1alpha1.Template, error) {
 	t := &v1alpha1.Template{}
-	if err := s.get(ctx, o.Name, name, t); err != nil {
+	if err := s.get(ctx, home, name, t); err != nil {
 		return nil, err
 	}
 	if Hidden(t) {
@@ -199,7 +199,7 @@ func (s *Store) joinVersion(ctx context.Context, v *v1alpha1.TemplateVersion) (V
 	}
 	p := VersionParts{Version: v, Organization: o}
 	if v.Spec.TemplateRef != nil {
-		if p.Template, err = s.template(ctx, o, string(v.Spec.TemplateRef.Name)); err != nil {
+		if p.Template, err = s.template(ctx, o.Name, string(v.Spec.TemplateRef.Name)); err != nil {
 			return VersionParts{}, err
 		}
 	}

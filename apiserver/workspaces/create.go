@@ -168,7 +168,7 @@ func (h *Handlers) newWorkspace(ctx context.Context, at place, t store.TemplateP
 		Spec: v1alpha1.WorkspaceSpec{
 			Name:        v1alpha1.WireName(in.Name),
 			Owner:       v1alpha1.WorkspaceOwner{User: v1alpha1.ObjectName(at.owner.Name)},
-			TemplateRef: v1alpha1.NameReference{Name: v1alpha1.ObjectName(t.Template.Name)},
+			TemplateRef: v1alpha1.TemplateReference{Name: v1alpha1.ObjectName(t.Template.Name)},
 		},
 	}
 	if w.Spec.Updates, err = updates(in.AutomaticUpdates); err != nil {
@@ -224,7 +224,7 @@ func (h *Handlers) mayStart(ctx context.Context, at place, t store.TemplateParts
 	}
 	w.Spec.Parameters = maps.Clone(given.Lasting)
 	return policy.MayStart(policy.Start{
-		Workspace: w, New: true, Owner: at.owner, Rights: rights, Template: t.Template, Version: v, Due: t.Active.UID,
+		Workspace: w, New: true, Owner: at.owner, Rights: rights, Organization: at.organization.Name, Template: t.Template, Version: v, Due: t.Active.UID,
 		Chooser: authz.From(ctx).Subject, Given: given.All(), At: func(name string) string { return name },
 	})
 }

@@ -34,7 +34,8 @@ const (
 	Owner = "spec.owner.user"
 	// OwnerName finds a Workspace, or DeletedWorkspaces, by its owner and its name on the wire: OwnerNameKey.
 	OwnerName = "wire.owner-name"
-	// Template finds Workspaces and TemplateVersions by spec.templateRef.name.
+	// Template finds TemplateVersions by spec.templateRef.name, and Workspaces by it or, where they name an organization
+	// too, by SharedTemplate.
 	Template = "spec.templateRef.name"
 	// File finds TemplateVersions by the id of the archive that their content can be had as.
 	File = "wire.file"
@@ -137,7 +138,7 @@ func All() []Index {
 		{&v1alpha1.Workspace{}, OwnerName, of(func(w *v1alpha1.Workspace) []string {
 			return []string{OwnerNameKey(string(w.Spec.Owner.User), w.WireName())}
 		})},
-		{&v1alpha1.Workspace{}, Template, of(func(w *v1alpha1.Workspace) []string { return []string{string(w.Spec.TemplateRef.Name)} })},
+		{&v1alpha1.Workspace{}, Template, of(func(w *v1alpha1.Workspace) []string { return []string{w.Spec.TemplateRef.Key()} })},
 
 		{&v1alpha1.Workspace{}, Coming, of(func(w *v1alpha1.Workspace) []string {
 			return []string{ids.Build(ids.Of(w), ComingNumber(w)).String()}
@@ -251,6 +252,11 @@ func Fold(s string) string { return strings.ToLower(s) }
 // OwnerNameKey is a Workspace's value in OwnerName: the User's metadata.name and the name on the wire. Neither holds a
 // slash.
 func OwnerNameKey(owner, name string) string { return owner + "/" + Fold(name) }
+
+// SharedTemplate is the value in Template of the Workspaces that other organizations make of a template.
+func SharedTemplate(t *v1alpha1.Template) string {
+	return v1alpha1.TemplateReference{Organization: v1alpha1.ObjectName(t.Namespace), Name: v1alpha1.ObjectName(t.Name)}.Key()
+}
 
 // SubjectKey is a Kubernetes identity's value in Subject. Kinds hold no slash, and neither do namespaces.
 func SubjectKey(s v1alpha1.Subject) string { return s.Kind + "/" + s.Namespace + "/" + s.Name }

@@ -45,7 +45,7 @@ func (s *session) create() *cobra.Command {
 				ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: args[0]},
 				Spec: v1alpha1.WorkspaceSpec{
 					Owner:       v1alpha1.WorkspaceOwner{User: v1alpha1.ObjectName(user)},
-					TemplateRef: v1alpha1.NameReference{Name: v1alpha1.ObjectName(template)},
+					TemplateRef: v1alpha1.TemplateReference{Name: v1alpha1.ObjectName(template)},
 				},
 			}
 			if version != "" {
