@@ -259,7 +259,7 @@ type TemplateSpec struct {
 	// +optional
 	Hold *TemplateHold `json:"hold,omitempty"`
 
-	// Limits cap how many workspaces of the template there may be at once.
+	// Limits cap how many workspaces of the template there may be at once, in each organization that uses it by itself.
 	// +optional
 	Limits *TemplateLimits `json:"limits,omitempty"`
 

@@ -5,13 +5,16 @@ package workspace_test
 import (
 	"context"
 	"fmt"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/internal/render"
 	. "github.com/berth-dev/berth/internal/testing/cluster"
 	"github.com/berth-dev/berth/internal/testing/given"
 )
@@ -116,6 +119,33 @@ var _ = Describe("A workspace of another organization's template", func() {
 		w.settle(ctx, ws)
 		Expect(ws).To(BeStalled(v1alpha1.ReasonTemplateMissing))
 		Expect(Message(ws, v1alpha1.ConditionReady)).To(ContainSubstring("leave the field out"))
+	})
+
+	It("V43 mounts no Secret of the template's organization, however open, and says that a copy is needed", func(ctx SpecContext) {
+		platform, w := found(ctx, env.Client), found(ctx, env.Client)
+		platform.template = platform.newTemplate(ctx, "token", func(t *v1alpha1.Template) {
+			t.Spec.Content = given.Content(func(c *v1alpha1.TemplateContent) {
+				c.Env = []v1alpha1.EnvVar{{Name: "TOKEN", ValueFrom: &v1alpha1.EnvSource{SecretKeyRef: &v1alpha1.KeyReference{Name: "team", Key: "token"}}}}
+			})
+		})
+		platform.opens(ctx, w.org)
+		secret := func(namespace string) *corev1.Secret {
+			return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
+				Namespace: namespace, Name: "team", Labels: map[string]string{render.LabelMountable: "true"},
+			}}
+		}
+		create(ctx, secret(platform.org))
+		ws := w.workspace(ctx, "api", of(platform))
+		w.settle(ctx, ws)
+		Expect(Message(ws, v1alpha1.ConditionReady)).To(And(
+			ContainSubstring("there is no Secret team in namespace "+w.org),
+			ContainSubstring(fmt.Sprintf("template token is organization %s's", platform.org)),
+		))
+		Expect(w.pods(ctx, ws)).To(BeEmpty())
+		create(ctx, secret(w.org))
+		w.passes(time.Minute)
+		w.run(ctx, ws)
+		Expect(ws).To(BeReady())
 	})
 
 	It("counts for its own organization alone where the template caps its workspaces", func(ctx SpecContext) {
