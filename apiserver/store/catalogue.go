@@ -52,11 +52,20 @@ func (s *Store) TemplateByName(ctx context.Context, o *v1alpha1.Organization, na
 	return s.templateParts(first(list[*v1alpha1.Template](ctx, s, &v1alpha1.TemplateList{}, index.Name, index.Fold(name), client.InNamespace(o.Name))))(ctx)
 }
 
-// Templates are the templates of an organization that are on the wire, by name.
+// Templates are the templates of an organization that are on the wire, and those of others that are open to it, by name.
 func (s *Store) Templates(ctx context.Context, o *v1alpha1.Organization) ([]TemplateParts, error) {
 	all, err := list[*v1alpha1.Template](ctx, s, &v1alpha1.TemplateList{}, "", "", client.InNamespace(o.Name))
 	if err != nil {
 		return nil, err
+	}
+	shared, err := list[*v1alpha1.Template](ctx, s, &v1alpha1.TemplateList{}, index.OpenTo, o.Name)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range shared {
+		if t.Namespace != o.Name && authz.TemplateObject(t).OpenTo(o.Name) {
+			all = append(all, t)
+		}
 	}
 	slices.SortFunc(all, byName)
 	found := make([]TemplateParts, 0, len(all))

@@ -37,6 +37,8 @@ const (
 	// Template finds TemplateVersions by spec.templateRef.name, and Workspaces by it or, where they name an organization
 	// too, by SharedTemplate.
 	Template = "spec.templateRef.name"
+	// OpenTo finds Templates by the organizations that their access lists name.
+	OpenTo = "spec.access.organization"
 	// File finds TemplateVersions by the id of the archive that their content can be had as.
 	File = "wire.file"
 	// Job finds a DryRun by the id of its job on the wire.
@@ -120,6 +122,7 @@ func All() []Index {
 
 		{&v1alpha1.Template{}, ID, wireID},
 		{&v1alpha1.Template{}, Name, wireName},
+		{&v1alpha1.Template{}, OpenTo, of(openTo)},
 
 		{&v1alpha1.TemplateVersion{}, ID, wireID},
 		{&v1alpha1.TemplateVersion{}, Template, of(func(v *v1alpha1.TemplateVersion) []string {
@@ -200,7 +203,7 @@ func Acting() (all, within []Index) {
 		switch {
 		case i.Name == OfID:
 			within = append(within, i)
-		case i.Name == Coming || i.Name == Build || i.Name == Job || build && (i.Name == ID || i.Name == Workspace):
+		case i.Name == Coming || i.Name == OpenTo || i.Name == Build || i.Name == Job || build && (i.Name == ID || i.Name == Workspace):
 		default:
 			all = append(all, i)
 		}
@@ -325,6 +328,16 @@ func members(g *v1alpha1.Group) []string {
 	names := make([]string, 0, len(g.Spec.Members))
 	for _, m := range g.Spec.Members {
 		names = append(names, string(m))
+	}
+	return names
+}
+
+func openTo(t *v1alpha1.Template) []string {
+	var names []string
+	for _, e := range t.Spec.Access {
+		if e.Kind == v1alpha1.AccessKindOrganization {
+			names = append(names, string(e.Name))
+		}
 	}
 	return names
 }
