@@ -116,7 +116,7 @@ func fit[T any](list []T) []T {
 func (s *shared) workspace(w *v1alpha1.Workspace) {
 	share(s, &w.Kind, &w.APIVersion)
 	share(s, &w.Spec.ID)
-	share(s, &w.Spec.Owner.User, &w.Spec.TemplateRef.Name)
+	share(s, &w.Spec.Owner.User, &w.Spec.TemplateRef.Name, &w.Spec.TemplateRef.Organization)
 	share(s, &w.Status.Version)
 	share(s, &w.Status.Phase)
 	if b := w.Status.Build; b != nil {

@@ -245,7 +245,7 @@ kind: Template
 metadata: {name: go-dev, annotations: {kustomize.toolkit.fluxcd.io/substitute: disabled}}
 spec:
   displayName: Go
-  access: [{kind: Group, name: backend, role: Use}]
+  access: [{kind: Group, name: backend, role: Use}, {kind: Organization, name: guests, role: Use}]
   lifecycle: {autostopAfter: 8h, dormantAfter: 336h}
   rollout: {strategy: Progressive, steps: [{group: canaries, for: 24h}, {percent: 25, for: 24h}], minBuilds: 5}
   content:

@@ -34,7 +34,7 @@ type DeletedWorkspaceSpec struct {
 	Owner WorkspaceOwner `json:"owner"`
 
 	// TemplateRef is the template that it was made from.
-	TemplateRef NameReference `json:"templateRef"`
+	TemplateRef TemplateReference `json:"templateRef"`
 
 	// DeletedAt is when it was gone, in RFC 3339.
 	// +kubebuilder:validation:MaxLength=64

@@ -188,7 +188,7 @@ func TestANewObjectIsNotYetHealthy(t *testing.T) {
 	for _, o := range []client.Object{
 		&v1alpha1.Organization{}, &v1alpha1.User{Spec: v1alpha1.UserSpec{Email: "new@example.org"}}, &v1alpha1.Group{},
 		&v1alpha1.Template{Spec: v1alpha1.TemplateSpec{Content: &content}}, &v1alpha1.TemplateVersion{Spec: v1alpha1.TemplateVersionSpec{Content: content}},
-		&v1alpha1.Workspace{Spec: v1alpha1.WorkspaceSpec{Owner: v1alpha1.WorkspaceOwner{User: "ada"}, TemplateRef: v1alpha1.NameReference{Name: "plain"}}},
+		&v1alpha1.Workspace{Spec: v1alpha1.WorkspaceSpec{Owner: v1alpha1.WorkspaceOwner{User: "ada"}, TemplateRef: v1alpha1.TemplateReference{Name: "plain"}}},
 		&v1alpha1.WorkspaceBuild{Spec: spec},
 		&v1alpha1.DryRun{Spec: v1alpha1.DryRunSpec{VersionRef: v1alpha1.UIDReference{Name: "new", UID: "x"}, Owner: v1alpha1.WorkspaceOwner{User: "ada"}}},
 	} {

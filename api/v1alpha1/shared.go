@@ -2,7 +2,11 @@
 
 package v1alpha1
 
-import "k8s.io/apimachinery/pkg/types"
+import (
+	"cmp"
+
+	"k8s.io/apimachinery/pkg/types"
+)
 
 // ID is an object's id on the wire: a lower-case UUID. Where a manifest gives none, the manager sets it to the object's
 // uid with its first write, so that exports, restores and moves keep it. Once set it never changes.
@@ -58,6 +62,31 @@ type UIDReference struct {
 type NameReference struct {
 	// Name is the object's metadata.name.
 	Name ObjectName `json:"name"`
+}
+
+// TemplateReference names a Template in the home namespace of an organization: the one that whoever names it belongs to, or
+// another that has opened the template to it.
+type TemplateReference struct {
+	// Name is the Template's metadata.name.
+	Name ObjectName `json:"name"`
+
+	// Organization is the Organization, by metadata.name, whose template it is, where that is another one; its spec.access
+	// must have an entry {kind: Organization, role: Use} with the name of this one. Absent means the own organization.
+	// +optional
+	Organization ObjectName `json:"organization,omitempty"`
+}
+
+// Home is the namespace that the Template stands in, for whoever belongs to an organization.
+func (r TemplateReference) Home(organization string) string {
+	return cmp.Or(string(r.Organization), organization)
+}
+
+// Key is the reference in words, and tells the templates that an organization uses apart: "go-dev", "platform/go-dev".
+func (r TemplateReference) Key() string {
+	if r.Organization == "" {
+		return string(r.Name)
+	}
+	return string(r.Organization) + "/" + string(r.Name)
 }
 
 // Subject is a Kubernetes identity, as in a RoleBinding.

@@ -39,7 +39,7 @@ const (
 )
 
 // AccessKind is whom an access entry speaks of.
-// +kubebuilder:validation:Enum=User;Group;Everyone
+// +kubebuilder:validation:Enum=User;Group;Everyone;Organization
 type AccessKind string
 
 const (
@@ -49,16 +49,19 @@ const (
 	AccessKindGroup AccessKind = "Group"
 	// AccessKindEveryone is every member of the organization.
 	AccessKindEveryone AccessKind = "Everyone"
+	// AccessKindOrganization is every member of another organization, for workspaces there.
+	AccessKindOrganization AccessKind = "Organization"
 )
 
 // AccessEntry gives a role on a template to people.
 //
-// +kubebuilder:validation:XValidation:rule="(self.kind == 'Everyone') != has(self.name)",message="name a User or Group; Everyone has no name"
+// +kubebuilder:validation:XValidation:rule="(self.kind == 'Everyone') != has(self.name)",message="name a User, Group or Organization; Everyone has no name"
+// +kubebuilder:validation:XValidation:rule="self.kind != 'Organization' || self.role == 'Use'",message="another organization may only Use a template; name its people to let them change it"
 type AccessEntry struct {
-	// Kind is User, Group or Everyone.
+	// Kind is User, Group, Everyone or Organization.
 	Kind AccessKind `json:"kind"`
 
-	// Name is the User's or Group's metadata.name.
+	// Name is the User's, Group's or Organization's metadata.name.
 	// +optional
 	Name ObjectName `json:"name,omitempty"`
 
@@ -256,7 +259,7 @@ type TemplateSpec struct {
 	// +optional
 	Hold *TemplateHold `json:"hold,omitempty"`
 
-	// Limits cap how many workspaces of the template there may be at once.
+	// Limits cap how many workspaces of the template there may be at once, in each organization that uses it by itself.
 	// +optional
 	Limits *TemplateLimits `json:"limits,omitempty"`
 

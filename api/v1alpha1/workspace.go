@@ -33,6 +33,9 @@ const (
 	ReasonDeleting = "Deleting"
 	// ReasonTemplateMissing: spec.templateRef names no Template of the organization; the message suggests one.
 	ReasonTemplateMissing = "TemplateMissing"
+	// ReasonTemplateNotOpen: spec.templateRef names a Template of another organization that is not there, or not open to this
+	// one; ask who administers it. What runs goes on.
+	ReasonTemplateNotOpen = "TemplateNotOpen"
 	// ReasonTemplateNotReady: the template has no version that could be built; its own conditions say why.
 	ReasonTemplateNotReady = "TemplateNotReady"
 	// ReasonOwnerMissing: spec.owner.user names no User; make one, or correct the name.
@@ -149,6 +152,7 @@ type Autostop struct {
 //
 // +kubebuilder:validation:XValidation:rule="self.owner.user == oldSelf.owner.user",message="spec.owner.user never changes; make another workspace for another person"
 // +kubebuilder:validation:XValidation:rule="self.templateRef.name == oldSelf.templateRef.name",message="spec.templateRef.name never changes; make another workspace of another template"
+// +kubebuilder:validation:XValidation:rule="has(self.templateRef.organization) == has(oldSelf.templateRef.organization) && (!has(self.templateRef.organization) || self.templateRef.organization == oldSelf.templateRef.organization)",message="spec.templateRef.organization never changes; make another workspace of another template"
 // +kubebuilder:validation:XValidation:rule="has(self.name) == has(oldSelf.name) && (!has(self.name) || self.name == oldSelf.name)",message="spec.name never changes; workspaces are not renamed"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.id) || (has(self.id) && self.id == oldSelf.id)",message="spec.id never changes once it is set"
 type WorkspaceSpec struct {
@@ -163,8 +167,8 @@ type WorkspaceSpec struct {
 	// Owner is whose the workspace is. It never changes.
 	Owner WorkspaceOwner `json:"owner"`
 
-	// TemplateRef is the Template in the organization's home namespace. It never changes.
-	TemplateRef NameReference `json:"templateRef"`
+	// TemplateRef is the Template, the organization's own or one that another has opened to it. It never changes.
+	TemplateRef TemplateReference `json:"templateRef"`
 
 	// VersionRef holds the workspace to one TemplateVersion; absent means the template's active one.
 	// +optional

@@ -41,7 +41,7 @@ func (h *Handlers) start(ctx context.Context, p store.WorkspaceParts, in codersd
 		return nil, err
 	}
 	start := policy.Start{
-		Workspace: wished, Owner: p.Owner, Rights: rights, Template: p.Template, Version: version, Due: p.Active.UID,
+		Workspace: wished, Owner: p.Owner, Rights: rights, Organization: p.Organization.Name, Template: p.Template, Version: version, Due: p.Active.UID,
 		Given: merged.All(), Previous: lasting(last), At: func(name string) string { return name },
 	}
 	if byRequest {

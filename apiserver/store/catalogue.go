@@ -52,11 +52,20 @@ func (s *Store) TemplateByName(ctx context.Context, o *v1alpha1.Organization, na
 	return s.templateParts(first(list[*v1alpha1.Template](ctx, s, &v1alpha1.TemplateList{}, index.Name, index.Fold(name), client.InNamespace(o.Name))))(ctx)
 }
 
-// Templates are the templates of an organization that are on the wire, by name.
+// Templates are the templates of an organization that are on the wire, and those of others that are open to it, by name.
 func (s *Store) Templates(ctx context.Context, o *v1alpha1.Organization) ([]TemplateParts, error) {
 	all, err := list[*v1alpha1.Template](ctx, s, &v1alpha1.TemplateList{}, "", "", client.InNamespace(o.Name))
 	if err != nil {
 		return nil, err
+	}
+	shared, err := list[*v1alpha1.Template](ctx, s, &v1alpha1.TemplateList{}, index.OpenTo, o.Name)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range shared {
+		if t.Namespace != o.Name && authz.TemplateObject(t).OpenTo(o.Name) {
+			all = append(all, t)
+		}
 	}
 	slices.SortFunc(all, byName)
 	found := make([]TemplateParts, 0, len(all))
@@ -153,9 +162,9 @@ func (s *Store) version(ctx context.Context, namespace string, ref v1alpha1.UIDR
 }
 
 // template is the Template of that metadata.name in an organization's home namespace.
-func (s *Store) template(ctx context.Context, o *v1alpha1.Organization, name string) (*v1alpha1.Template, error) {
+func (s *Store) template(ctx context.Context, home, name string) (*v1alpha1.Template, error) {
 	t := &v1alpha1.Template{}
-	if err := s.get(ctx, o.Name, name, t); err != nil {
+	if err := s.get(ctx, home, name, t); err != nil {
 		return nil, err
 	}
 	if Hidden(t) {
@@ -199,7 +208,7 @@ func (s *Store) joinVersion(ctx context.Context, v *v1alpha1.TemplateVersion) (V
 	}
 	p := VersionParts{Version: v, Organization: o}
 	if v.Spec.TemplateRef != nil {
-		if p.Template, err = s.template(ctx, o, string(v.Spec.TemplateRef.Name)); err != nil {
+		if p.Template, err = s.template(ctx, o.Name, string(v.Spec.TemplateRef.Name)); err != nil {
 			return VersionParts{}, err
 		}
 	}

@@ -80,8 +80,9 @@ func (j *join) workspace(ctx context.Context, w *v1alpha1.Workspace) (WorkspaceP
 	if err != nil {
 		return WorkspaceParts{}, err
 	}
-	t, err := once(j.templates, o.Name+"/"+string(w.Spec.TemplateRef.Name), func() (TemplateParts, error) {
-		t, err := j.store.template(ctx, o, string(w.Spec.TemplateRef.Name))
+	home, name := w.Spec.TemplateRef.Home(o.Name), string(w.Spec.TemplateRef.Name)
+	t, err := once(j.templates, home+"/"+name, func() (TemplateParts, error) {
+		t, err := j.store.template(ctx, home, name)
 		if err != nil {
 			return TemplateParts{}, err
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/berth-dev/berth/internal/fault"
 	"github.com/berth-dev/berth/internal/gitops"
 	"github.com/berth-dev/berth/internal/index"
+	"github.com/berth-dev/berth/internal/policy"
 )
 
 // takeBack is how long a template whose version could not be bound may take to be removed again.
@@ -104,20 +105,32 @@ func (s *Store) DeleteTemplate(ctx context.Context, t *v1alpha1.Template) error 
 	return asFault(s.client.Delete(ctx, t, client.Preconditions{UID: &t.UID}))
 }
 
-// WorkspacesOf are the workspaces of a template, in all namespaces of its organization, those that are off the wire
-// included.
+// WorkspacesOf are the workspaces of a template, in all namespaces of its organization and of those that it is or was open
+// to, those that are off the wire included.
 func (s *Store) WorkspacesOf(ctx context.Context, t *v1alpha1.Template) ([]*v1alpha1.Workspace, error) {
-	namespaces, err := list[*corev1.Namespace](ctx, s, &corev1.NamespaceList{}, "", "", client.MatchingLabels{v1alpha1.LabelOrganization: t.Namespace})
+	namespaces, err := list[*corev1.Namespace](ctx, s, &corev1.NamespaceList{}, "", "")
+	if err != nil {
+		return nil, err
+	}
+	shared, err := list[*v1alpha1.Workspace](ctx, s, &v1alpha1.WorkspaceList{}, index.Template, index.SharedTemplate(t))
 	if err != nil {
 		return nil, err
 	}
 	var all []*v1alpha1.Workspace
 	for _, n := range namespaces {
-		some, err := list[*v1alpha1.Workspace](ctx, s, &v1alpha1.WorkspaceList{}, index.Template, t.Name, client.InNamespace(n.Name))
-		if err != nil {
-			return nil, err
+		organization := n.Labels[v1alpha1.LabelOrganization]
+		if organization == t.Namespace {
+			some, err := list[*v1alpha1.Workspace](ctx, s, &v1alpha1.WorkspaceList{}, index.Template, t.Name, client.InNamespace(n.Name))
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, some...)
 		}
-		all = append(all, some...)
+		for _, w := range shared {
+			if organization != "" && w.Namespace == n.Name && policy.Counts(t, w, organization) {
+				all = append(all, w)
+			}
+		}
 	}
 	return all, nil
 }

@@ -118,6 +118,11 @@ func (s *Store) narrowed(ctx context.Context, f WorkspaceFilter) ([]*v1alpha1.Wo
 	names := map[v1alpha1.ObjectName]bool{} // two organizations may have one of the name
 	var all []*v1alpha1.Workspace
 	for _, t := range templates {
+		shared, err := by(index.Template, index.SharedTemplate(t))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, shared...)
 		name := v1alpha1.ObjectName(t.Name)
 		if names[name] {
 			continue

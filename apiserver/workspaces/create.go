@@ -129,7 +129,7 @@ func (h *Handlers) choice(ctx context.Context, at place, in codersdk.CreateWorks
 	if err != nil {
 		return none(unknown(field, err))
 	}
-	if !authz.From(ctx).Can(authz.Read, rights) || t.Organization.Name != at.organization.Name {
+	if !authz.From(ctx).Can(authz.Read, rights) || !rights.OpenTo(at.organization.Name) {
 		return none(unknown(field, fault.New(fault.NotFound, "")))
 	}
 	// while a version comes out step by step, this is the one that the new workspace is due
@@ -168,8 +168,11 @@ func (h *Handlers) newWorkspace(ctx context.Context, at place, t store.TemplateP
 		Spec: v1alpha1.WorkspaceSpec{
 			Name:        v1alpha1.WireName(in.Name),
 			Owner:       v1alpha1.WorkspaceOwner{User: v1alpha1.ObjectName(at.owner.Name)},
-			TemplateRef: v1alpha1.NameReference{Name: v1alpha1.ObjectName(t.Template.Name)},
+			TemplateRef: v1alpha1.TemplateReference{Name: v1alpha1.ObjectName(t.Template.Name)},
 		},
+	}
+	if t.Organization.Name != at.organization.Name {
+		w.Spec.TemplateRef.Organization = v1alpha1.ObjectName(t.Organization.Name)
 	}
 	if w.Spec.Updates, err = updates(in.AutomaticUpdates); err != nil {
 		return nil, err
@@ -224,7 +227,7 @@ func (h *Handlers) mayStart(ctx context.Context, at place, t store.TemplateParts
 	}
 	w.Spec.Parameters = maps.Clone(given.Lasting)
 	return policy.MayStart(policy.Start{
-		Workspace: w, New: true, Owner: at.owner, Rights: rights, Template: t.Template, Version: v, Due: t.Active.UID,
+		Workspace: w, New: true, Owner: at.owner, Rights: rights, Organization: at.organization.Name, Template: t.Template, Version: v, Due: t.Active.UID,
 		Chooser: authz.From(ctx).Subject, Given: given.All(), At: func(name string) string { return name },
 	})
 }

@@ -22,7 +22,6 @@ import (
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/controllers/phase"
 	"github.com/berth-dev/berth/internal/activity"
-	"github.com/berth-dev/berth/internal/index"
 )
 
 // Every is how often a record is written at most: what is news in between waits.
@@ -121,25 +120,19 @@ func left(kept *corev1.ConfigMap, now time.Time) time.Duration {
 
 // mark notes what the template's workspaces and their kept builds tell, and says whether any of it is news.
 func (r *Reconciler) mark(ctx context.Context, t *v1alpha1.Template, record *activity.Record, today activity.Day) (news bool, err error) {
-	var namespaces corev1.NamespaceList
-	if err := r.List(ctx, &namespaces, client.MatchingLabels{v1alpha1.LabelOrganization: t.Namespace}); err != nil {
+	workspaces, err := phase.WorkspacesOf(ctx, r, t, client.UnsafeDisableDeepCopy)
+	if err != nil {
 		return false, err
 	}
-	for _, n := range namespaces.Items {
-		var workspaces v1alpha1.WorkspaceList
-		if err := r.List(ctx, &workspaces, client.InNamespace(n.Name), client.MatchingFields{index.Template: t.Name}, client.UnsafeDisableDeepCopy); err != nil {
+	for i := range workspaces {
+		w := &workspaces[i]
+		owner := activity.Person(string(w.Spec.Owner.User))
+		days, err := r.daysOf(ctx, t, w)
+		if err != nil {
 			return false, err
 		}
-		for i := range workspaces.Items {
-			w := &workspaces.Items[i]
-			owner := activity.Person(string(w.Spec.Owner.User))
-			days, err := r.daysOf(ctx, t, w)
-			if err != nil {
-				return false, err
-			}
-			for _, day := range days {
-				news = record.Mark(owner, day, today) || news
-			}
+		for _, day := range days {
+			news = record.Mark(owner, day, today) || news
 		}
 	}
 	return news, nil
@@ -197,16 +190,11 @@ func build(w *v1alpha1.Workspace) int64 {
 	return w.Status.Build.Number
 }
 
-// ofWorkspace names the Template of a workspace, which stands in the home namespace of its organization.
+// ofWorkspace names the Template of a workspace.
 func (r *Reconciler) ofWorkspace(ctx context.Context, o client.Object) []reconcile.Request {
 	w, ok := o.(*v1alpha1.Workspace)
 	if !ok {
 		return nil
 	}
-	home := w.Namespace
-	var namespace corev1.Namespace
-	if err := r.Get(ctx, client.ObjectKey{Name: w.Namespace}, &namespace); err == nil {
-		home = namespace.Labels[v1alpha1.LabelOrganization]
-	}
-	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: home, Name: string(w.Spec.TemplateRef.Name)}}}
+	return []reconcile.Request{{NamespacedName: phase.TemplateOf(ctx, r, w)}}
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -105,20 +104,10 @@ func start(b *v1alpha1.WorkspaceBuild) (rollout.Start, bool) {
 	}, job.Phase == v1alpha1.JobSucceeded || job.Phase == v1alpha1.JobFailed && !superseded
 }
 
-// observeUse reads the workspaces that use the template. Other organizations may have a template of the same name.
-func (r *Reconciler) observeUse(ctx context.Context, s *scope) error {
-	var namespaces corev1.NamespaceList
-	if err := r.List(ctx, &namespaces, client.MatchingLabels{v1alpha1.LabelOrganization: s.template.Namespace}); err != nil {
-		return err
-	}
-	for _, n := range namespaces.Items {
-		var list v1alpha1.WorkspaceList
-		if err := r.List(ctx, &list, client.InNamespace(n.Name), client.MatchingFields{index.Template: s.template.Name}, client.UnsafeDisableDeepCopy); err != nil {
-			return err
-		}
-		s.workspaces = append(s.workspaces, list.Items...)
-	}
-	return nil
+// observeUse reads the workspaces that use the template, those of other organizations included.
+func (r *Reconciler) observeUse(ctx context.Context, s *scope) (err error) {
+	s.workspaces, err = phase.WorkspacesOf(ctx, r, &s.template, client.UnsafeDisableDeepCopy)
+	return err
 }
 
 // ofVersion names the Template of a version.
@@ -130,18 +119,13 @@ func ofVersion(_ context.Context, o client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: v.Namespace, Name: string(v.Spec.TemplateRef.Name)}}}
 }
 
-// ofWorkspace names the Template of a workspace, which stands in the home namespace of its organization.
+// ofWorkspace names the Template of a workspace.
 func (r *Reconciler) ofWorkspace(ctx context.Context, o client.Object) []reconcile.Request {
 	w, ok := o.(*v1alpha1.Workspace)
 	if !ok {
 		return nil
 	}
-	home := w.Namespace
-	var namespace corev1.Namespace
-	if err := r.Get(ctx, client.ObjectKey{Name: w.Namespace}, &namespace); err == nil {
-		home = namespace.Labels[v1alpha1.LabelOrganization]
-	}
-	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: home, Name: string(w.Spec.TemplateRef.Name)}}}
+	return []reconcile.Request{{NamespacedName: phase.TemplateOf(ctx, r, w)}}
 }
 
 // turns tells whether a workspace that came or went may be the first or the last of its Template: the policy that refuses
@@ -155,7 +139,11 @@ func (r *Reconciler) turns(ctx context.Context, of reconcile.Request, w client.O
 		return false
 	}
 	var others v1alpha1.WorkspaceList
-	err := r.List(ctx, &others, client.InNamespace(w.GetNamespace()), client.MatchingFields{index.Template: of.Name}, client.Limit(1), client.UnsafeDisableDeepCopy)
+	key := of.Name
+	if w, ok := w.(*v1alpha1.Workspace); ok {
+		key = w.Spec.TemplateRef.Key()
+	}
+	err := r.List(ctx, &others, client.InNamespace(w.GetNamespace()), client.MatchingFields{index.Template: key}, client.Limit(1), client.UnsafeDisableDeepCopy)
 	return err != nil || len(others.Items) == 0
 }
 
@@ -165,18 +153,13 @@ func (r *Reconciler) ofBuild(ctx context.Context, o client.Object) []reconcile.R
 	if !ok || b.Spec.VersionRef == nil {
 		return nil
 	}
-	var namespace corev1.Namespace
-	if r.Get(ctx, client.ObjectKey{Name: b.Namespace}, &namespace) != nil {
-		return nil // it belongs to no organization any more
+	var w v1alpha1.Workspace
+	if r.Get(ctx, client.ObjectKey{Namespace: b.Namespace, Name: string(b.Spec.WorkspaceRef.Name)}, &w) != nil {
+		return nil // what is deleted tells nothing any more
 	}
-	var v v1alpha1.TemplateVersion
-	home := namespace.Labels[v1alpha1.LabelOrganization]
-	if r.Get(ctx, client.ObjectKey{Namespace: home, Name: string(b.Spec.VersionRef.Name)}, &v) != nil || v.Spec.TemplateRef == nil {
-		return nil
-	}
+	key := phase.TemplateOf(ctx, r, &w)
 	var t v1alpha1.Template
-	key := client.ObjectKey{Namespace: home, Name: string(v.Spec.TemplateRef.Name)}
-	if r.Get(ctx, key, &t) != nil || t.Status.Candidate == nil || t.Status.Candidate.UID != v.UID {
+	if r.Get(ctx, key, &t) != nil || t.Status.Candidate == nil || t.Status.Candidate.UID != b.Spec.VersionRef.UID {
 		return nil
 	}
 	return []reconcile.Request{{NamespacedName: key}}

@@ -58,7 +58,7 @@ type scope struct {
 	hash string
 	// versions are those of the template, the newest first.
 	versions []version
-	// workspaces are those that use the template, in all namespaces of the organization. They are the cache's own, as are the
+	// workspaces are those that use the template, in whatever organization. They are the cache's own, as are the
 	// builds that versions are judged by: there may be thousands, and they are only counted.
 	workspaces []v1alpha1.Workspace
 	// plan is what decide found; nil when it was not asked.

@@ -313,6 +313,38 @@ var _ = Describe("a Template", func() {
 		Expect(client.IgnoreNotFound(env.Client.Get(ctx, client.ObjectKeyFromObject(t), t))).To(Succeed())
 	})
 
+	It("V43 counts the workspaces of organizations that it is or was open to, and none that only names it", func(ctx SpecContext) {
+		t := d.promoted(ctx, "shared")
+		guest, stranger := sit(ctx), sit(ctx)
+		shared := func(namespace, name string) *v1alpha1.Workspace {
+			return given.Workspace(namespace, name, "ada", "shared", func(w *v1alpha1.Workspace) { w.Spec.TemplateRef.Organization = v1alpha1.ObjectName(d.org) })
+		}
+		a, namesakes := shared(guest.org, "a"), given.Workspace(guest.org, "b", "ada", "shared")
+		create(ctx, a, namesakes, shared(stranger.org, "c"))
+		d.settle(ctx, t)
+		Expect(t.Status.Workspaces).To(BeZero())
+
+		d.change(ctx, t, func(s *v1alpha1.TemplateSpec) {
+			s.Access = []v1alpha1.AccessEntry{{Kind: v1alpha1.AccessKindOrganization, Name: v1alpha1.ObjectName(guest.org), Role: v1alpha1.AccessRoleUse}}
+		})
+		b := given.Build(a, 1, v1alpha1.TransitionStart, func(b *v1alpha1.WorkspaceBuild) { b.Spec.VersionRef = t.Status.ActiveVersion })
+		create(ctx, b)
+		a.Status.Build = &v1alpha1.AcceptedBuild{UIDReference: v1alpha1.UIDReference{Name: v1alpha1.ObjectName(b.Name), UID: b.UID}, Number: 1}
+		Expect(env.Client.Status().Update(ctx, a)).To(Succeed())
+		d.settle(ctx, t)
+		Expect(t.Status.Usage).To(Equal("1/1"))
+
+		By("taking it back, which leaves what was made of it")
+		d.change(ctx, t, func(s *v1alpha1.TemplateSpec) { s.Access = nil })
+		Expect(env.Client.Delete(ctx, t)).To(Succeed())
+		d.settle(ctx, t)
+		Expect(t).To(HaveCondition(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonInUse))
+		Expect(t.Status.UsedBy).To(Equal("ada/a"))
+		Expect(env.Client.Delete(ctx, a)).To(Succeed())
+		d.settle(ctx, t)
+		Expect(env.Client.Get(ctx, client.ObjectKeyFromObject(t), t)).NotTo(Succeed())
+	})
+
 	It("in a namespace that is being deleted waits for nobody", func(ctx SpecContext) {
 		t := d.promoted(ctx, "plain")
 		create(ctx, given.Workspace(d.org, "a", "ada", "plain"))

@@ -109,7 +109,7 @@ func (r *Reconciler) take(ctx context.Context, s *scope, build *v1alpha1.Workspa
 	var err error
 	var version v1alpha1.TemplateVersion
 	if ref := build.Spec.VersionRef; ref != nil {
-		err := r.Get(ctx, client.ObjectKey{Namespace: s.organization.Name, Name: string(ref.Name)}, &version)
+		err := r.Get(ctx, s.ofTemplate(ref.Name), &version)
 		if client.IgnoreNotFound(err) != nil {
 			return err
 		}

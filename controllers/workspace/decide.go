@@ -72,7 +72,7 @@ func (r *Reconciler) decide(ctx context.Context, s *scope) error {
 // nothing may be wrong with the workspace itself.
 func (s *scope) fit(b *v1alpha1.WorkspaceBuild) error {
 	if f, ok := fault.As(s.refusal); ok && (f.Reason == v1alpha1.ReasonOwnerSuspended || f.Reason == v1alpha1.ReasonOwnerMissing ||
-		f.Reason == v1alpha1.ReasonTemplateMissing) {
+		f.Reason == v1alpha1.ReasonTemplateMissing || f.Reason == v1alpha1.ReasonTemplateNotOpen) {
 		return s.refusal
 	}
 	if b.Spec.VersionRef == nil {

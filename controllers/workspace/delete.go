@@ -18,6 +18,7 @@ import (
 	"github.com/berth-dev/berth/controllers/phase"
 	"github.com/berth-dev/berth/internal/joblog"
 	"github.com/berth-dev/berth/internal/ledger"
+	"github.com/berth-dev/berth/internal/policy"
 	"github.com/berth-dev/berth/internal/story"
 )
 
@@ -119,8 +120,9 @@ func (r *Reconciler) templateIfThere(ctx context.Context, s *scope) {
 		return
 	}
 	var template v1alpha1.Template
-	key := client.ObjectKey{Namespace: organization.Name, Name: string(s.workspace.Spec.TemplateRef.Name)}
-	if r.Get(ctx, key, &template) == nil {
+	ref := s.workspace.Spec.TemplateRef
+	key := client.ObjectKey{Namespace: ref.Home(organization.Name), Name: string(ref.Name)}
+	if r.Get(ctx, key, &template) == nil && policy.Counts(&template, &s.workspace, organization.Name) {
 		s.template = &template
 	}
 }

@@ -67,7 +67,7 @@ func (r *Reconciler) demand(ctx context.Context, s *scope, spec *v1alpha1.Worksp
 	if err := phase.CapMembers(ctx, r, &rules, s.organization); err != nil {
 		return nil, err
 	}
-	rules.Template, rules.Limits = s.template.Name, s.template.Spec.Limits
+	rules.Template, rules.Limits = s.workspace.Spec.TemplateRef.Key(), s.template.Spec.Limits
 	d := &demand{rules: rules, scope: rules.Scope(), after: quota.Of(&s.workspace), namespaces: map[string]bool{}}
 	if d.scope == quota.Nothing {
 		return nil, nil
@@ -93,7 +93,7 @@ func (r *Reconciler) cost(ctx context.Context, s *scope, spec *v1alpha1.Workspac
 		return 0, 0, nil
 	}
 	var version v1alpha1.TemplateVersion
-	err = r.Get(ctx, client.ObjectKey{Namespace: s.organization.Name, Name: string(spec.VersionRef.Name)}, &version)
+	err = r.Get(ctx, s.ofTemplate(spec.VersionRef.Name), &version)
 	if err != nil || version.UID != spec.VersionRef.UID {
 		return 0, 0, client.IgnoreNotFound(err)
 	}
@@ -130,7 +130,7 @@ func (r *Reconciler) uses(ctx context.Context, from client.Reader, s *scope, d *
 			selections = append(selections, []client.ListOption{client.InNamespace(n)})
 		}
 	case quota.TemplatesToo:
-		selections = append(selections, []client.ListOption{client.MatchingFields{index.Template: s.template.Name}})
+		selections = append(selections, []client.ListOption{client.MatchingFields{index.Template: d.rules.Template}})
 		fallthrough
 	case quota.OwnersOnly:
 		selections = append(selections, []client.ListOption{client.MatchingFields{index.Owner: s.owner.Name}})

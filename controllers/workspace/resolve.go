@@ -35,9 +35,7 @@ func (r *Reconciler) resolve(ctx context.Context, s *scope) error {
 		s.owner = owner
 	}
 	template, missing := r.ofName(ctx, s) // its times count also where nothing can be started
-	if missing == nil {
-		s.template = template
-	}
+	s.template = template
 	if err == nil {
 		err = missing
 	}
@@ -56,6 +54,7 @@ func (r *Reconciler) resolve(ctx context.Context, s *scope) error {
 	case !refused:
 		return err
 	case f.Reason == v1alpha1.ReasonOwnerSuspended || s.fitsHeld(owner, f):
+	case f.Reason == v1alpha1.ReasonTemplateNotOpen && s.accepted != nil: // taken back: what there is goes on
 	default:
 		s.wrong = err
 	}
@@ -69,7 +68,7 @@ func (r *Reconciler) heldVersion(ctx context.Context, s *scope) error {
 	}
 	ref := s.accepted.Spec.VersionRef
 	var version v1alpha1.TemplateVersion
-	err := r.Get(ctx, client.ObjectKey{Namespace: s.organization.Name, Name: string(ref.Name)}, &version)
+	err := r.Get(ctx, s.ofTemplate(ref.Name), &version)
 	if err == nil && version.UID == ref.UID {
 		s.version = &version
 	}
@@ -99,13 +98,23 @@ func (r *Reconciler) owner(ctx context.Context, s *scope) (*v1alpha1.User, error
 	return nil, fault.On("spec.owner.user", "%s", detail).Because(v1alpha1.ReasonOwnerMissing)
 }
 
+// ofTemplate is the key of what stands beside the workspace's template: its versions.
+func (s *scope) ofTemplate(name v1alpha1.ObjectName) client.ObjectKey {
+	return client.ObjectKey{Namespace: s.workspace.Spec.TemplateRef.Home(s.organization.Name), Name: string(name)}
+}
+
 // ofName reads the Template that the workspace names, or says which there are.
 func (r *Reconciler) ofName(ctx context.Context, s *scope) (*v1alpha1.Template, error) {
 	name := string(s.workspace.Spec.TemplateRef.Name)
 	var template v1alpha1.Template
-	err := r.Get(ctx, client.ObjectKey{Namespace: s.organization.Name, Name: name}, &template)
-	if !apierrors.IsNotFound(err) {
-		return &template, err
+	err := r.Get(ctx, s.ofTemplate(s.workspace.Spec.TemplateRef.Name), &template)
+	switch {
+	case client.IgnoreNotFound(err) != nil:
+		return nil, err
+	case s.workspace.Spec.TemplateRef.Organization != "":
+		return s.opened(&template)
+	case err == nil:
+		return &template, nil
 	}
 	var templates v1alpha1.TemplateList
 	if err := r.List(ctx, &templates, client.InNamespace(s.organization.Name)); err != nil {
@@ -133,6 +142,22 @@ func (r *Reconciler) ofName(ctx context.Context, s *scope) (*v1alpha1.Template, 
 	return nil, fault.On("spec.templateRef.name", "%s", detail).Because(v1alpha1.ReasonTemplateMissing)
 }
 
+// opened is ofName for a Template of another organization; one that is not there has no name. One that was taken back from
+// this organization is given with the refusal, as it still says how long what was made of it runs and lives.
+func (s *scope) opened(t *v1alpha1.Template) (*v1alpha1.Template, error) {
+	ref, own := &s.workspace.Spec.TemplateRef, s.organization.Name
+	switch {
+	case string(ref.Organization) == own:
+		return nil, fault.On("spec.templateRef.organization", "%s is the workspace's own organization; leave the field out", own).
+			Because(v1alpha1.ReasonTemplateMissing)
+	case authz.TemplateObject(t).OpenTo(own):
+		return t, nil
+	case policy.Counts(t, &s.workspace, own):
+		return t, policy.NotOpen(ref, own)
+	}
+	return nil, policy.NotOpen(ref, own)
+}
+
 // next reads the version that the next start takes, as package rollout says.
 func (r *Reconciler) next(ctx context.Context, s *scope, owner *v1alpha1.User) (*v1alpha1.TemplateVersion, error) {
 	asked := rollout.Asked{Workspace: &s.workspace, Template: s.template}
@@ -156,10 +181,10 @@ func (r *Reconciler) next(ctx context.Context, s *scope, owner *v1alpha1.User) (
 		return s.version, nil
 	}
 	var version v1alpha1.TemplateVersion
-	err := r.Get(ctx, client.ObjectKey{Namespace: s.organization.Name, Name: name}, &version)
+	err := r.Get(ctx, s.ofTemplate(choice.Name), &version)
 	switch {
 	case apierrors.IsNotFound(err) || err == nil && uid != "" && string(version.UID) != uid:
-		return nil, fault.On(path, "no TemplateVersion %q in %s", name, s.organization.Name).Because(v1alpha1.ReasonTemplateNotReady)
+		return nil, fault.On(path, "no TemplateVersion %q in %s", name, s.template.Namespace).Because(v1alpha1.ReasonTemplateNotReady)
 	case err != nil:
 		return nil, err
 	case version.Spec.TemplateRef == nil || string(version.Spec.TemplateRef.Name) != s.template.Name:
@@ -185,15 +210,16 @@ func notReady(t *v1alpha1.Template) error {
 // here, and may have been an administrator; admission and the API server judge the person.
 func resolution(s *scope, owner *v1alpha1.User, version *v1alpha1.TemplateVersion) (*ledger.Resolution, error) {
 	resolved, err := policy.MayStart(policy.Start{
-		Workspace: &s.workspace,
-		New:       s.workspace.Status.Build == nil && len(s.builds) == 0,
-		Owner:     owner,
-		Rights:    authz.Subject{User: ledger.System, Roles: []v1alpha1.SiteRole{v1alpha1.SiteRoleOwner}},
-		Template:  s.template,
-		Version:   version,
-		Due:       s.due,
-		Given:     s.workspace.Spec.Parameters,
-		Previous:  s.previous(),
+		Workspace:    &s.workspace,
+		New:          s.workspace.Status.Build == nil && len(s.builds) == 0,
+		Owner:        owner,
+		Rights:       authz.Subject{User: ledger.System, Roles: []v1alpha1.SiteRole{v1alpha1.SiteRoleOwner}},
+		Organization: s.organization.Name,
+		Template:     s.template,
+		Version:      version,
+		Due:          s.due,
+		Given:        s.workspace.Spec.Parameters,
+		Previous:     s.previous(),
 	})
 	if err != nil {
 		return nil, err

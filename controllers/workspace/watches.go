@@ -69,10 +69,15 @@ func named(namespace, name string) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: namespace, Name: name}}}
 }
 
-// ofTemplate names the workspaces of a template, in every namespace of its organization.
+// ofTemplate names the workspaces of a template: in every namespace of its organization, and those of others, whether it is
+// open to them or no more.
 func (r *Reconciler) ofTemplate(ctx context.Context, o client.Object) []reconcile.Request {
-	all := phase.Requests(ctx, r, &v1alpha1.WorkspaceList{}, client.MatchingFields{index.Template: o.GetName()})
-	var requests []reconcile.Request
+	t, ok := o.(*v1alpha1.Template)
+	if !ok {
+		return nil
+	}
+	all := phase.Requests(ctx, r, &v1alpha1.WorkspaceList{}, client.MatchingFields{index.Template: t.Name})
+	requests := phase.Requests(ctx, r, &v1alpha1.WorkspaceList{}, client.MatchingFields{index.Template: index.SharedTemplate(t)})
 	for _, request := range all {
 		var namespace corev1.Namespace
 		if r.Get(ctx, client.ObjectKey{Name: request.Namespace}, &namespace) == nil &&

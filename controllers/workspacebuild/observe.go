@@ -55,7 +55,8 @@ func (r *Reconciler) observeVersion(ctx context.Context, s *scope) error {
 		return unlessRefused(s.outside)
 	}
 	var version v1alpha1.TemplateVersion
-	err := r.Get(ctx, client.ObjectKey{Namespace: s.organization.Name, Name: string(ref.Name)}, &version)
+	home := s.workspace.Spec.TemplateRef.Home(s.organization.Name)
+	err := r.Get(ctx, client.ObjectKey{Namespace: home, Name: string(ref.Name)}, &version)
 	if client.IgnoreNotFound(err) != nil {
 		return err
 	}
@@ -63,7 +64,7 @@ func (r *Reconciler) observeVersion(ctx context.Context, s *scope) error {
 		s.version = &version
 	}
 	var template v1alpha1.Template
-	err = r.Get(ctx, client.ObjectKey{Namespace: s.organization.Name, Name: string(s.workspace.Spec.TemplateRef.Name)}, &template)
+	err = r.Get(ctx, client.ObjectKey{Namespace: home, Name: string(s.workspace.Spec.TemplateRef.Name)}, &template)
 	if err == nil {
 		s.template = &template
 	}

@@ -96,7 +96,12 @@ func (r *Reconciler) mountable(ctx context.Context, s *scope) error {
 		switch {
 		case apierrors.IsNotFound(err) && ref.Optional:
 		case apierrors.IsNotFound(err):
-			return waitFor(ref, fmt.Sprintf("there is no %s %s in namespace %s", ref.Kind, ref.Name, s.workspace.Namespace))
+			missing := fmt.Sprintf("there is no %s %s in namespace %s", ref.Kind, ref.Name, s.workspace.Namespace)
+			if from := s.workspace.Spec.TemplateRef.Organization; from != "" {
+				missing += fmt.Sprintf("; template %s is organization %s's, whose own are not read for others: make a copy here, labelled %s=true",
+					s.workspace.Spec.TemplateRef.Name, from, render.LabelMountable)
+			}
+			return waitFor(ref, missing)
 		case apierrors.IsForbidden(err):
 			return waitFor(ref, fmt.Sprintf("Berth may not look whether %s %s is open to templates; the RoleBinding "+
 				"berth-manager-mountable, which it makes in namespace %s, lets it: %s", ref.Kind, ref.Name, s.workspace.Namespace, reasonOf(err)))

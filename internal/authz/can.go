@@ -2,7 +2,11 @@
 
 package authz
 
-import "github.com/berth-dev/berth/api/v1alpha1"
+import (
+	"slices"
+
+	"github.com/berth-dev/berth/api/v1alpha1"
+)
 
 // Action is what is asked for.
 type Action string
@@ -67,21 +71,37 @@ func (s Subject) canWorkspace(a Action, o Object) bool {
 	return o.Owner != "" && o.Owner == s.User && s.Member(o.Organization)
 }
 
-// canTemplate: the access list gives rights to members of the organization only, so that a name kept in it gives nothing
-// to who has left. No list lets in administrators alone.
+// canTemplate: the access list gives rights to members of the organization, so that a name kept in it gives nothing to who
+// has left, and the use of the template to members of the organizations that it names. No list lets in administrators alone.
 func (s Subject) canTemplate(a Action, o Object) bool {
 	if s.has(v1alpha1.SiteRoleTemplateAdmin) || s.administers(o.Organization) {
 		return true
 	}
-	if a == Create || !s.Member(o.Organization) {
+	if a == Create {
 		return false
 	}
 	for _, entry := range o.Access {
-		if s.meant(entry, o.Organization) && roleAllows(entry.Role, a) {
+		switch {
+		case entry.Kind == v1alpha1.AccessKindOrganization:
+			if s.Member(string(entry.Name)) && entry.Role == v1alpha1.AccessRoleUse && roleAllows(entry.Role, a) {
+				return true
+			}
+		case s.Member(o.Organization) && s.meant(entry, o.Organization) && roleAllows(entry.Role, a):
 			return true
 		}
 	}
 	return false
+}
+
+// OpenTo tells whether workspaces of an organization may be made of the template: it is its own, or its access list names the
+// organization. Who of its people may is another question, which Can answers.
+func (o Object) OpenTo(organization string) bool {
+	if o.Kind != Template || organization == "" {
+		return false
+	}
+	return o.Organization == organization || slices.ContainsFunc(o.Access, func(e v1alpha1.AccessEntry) bool {
+		return e.Kind == v1alpha1.AccessKindOrganization && string(e.Name) == organization && e.Role == v1alpha1.AccessRoleUse
+	})
 }
 
 func (s Subject) meant(entry v1alpha1.AccessEntry, organization string) bool {

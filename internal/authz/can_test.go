@@ -72,6 +72,16 @@ func TestCan(t *testing.T) {
 			want: map[string]string{"owner": all, "template-admin": all, "user-admin": none, "auditor": "r", "org-admin": all,
 				"ada": none, "peer": none, "in-group": "ru", "left": none, "outsider": none, "nobody": none},
 		},
+		"a template that is open to another organization": {
+			object: template(v1alpha1.AccessEntry{Kind: v1alpha1.AccessKindOrganization, Name: "b", Role: v1alpha1.AccessRoleUse}),
+			want: map[string]string{"owner": all, "template-admin": all, "user-admin": none, "auditor": "r", "org-admin": all,
+				"ada": none, "peer": none, "in-group": none, "left": "ru", "outsider": "ru", "nobody": none},
+		},
+		"a template that another organization would change": {
+			object: template(v1alpha1.AccessEntry{Kind: v1alpha1.AccessKindOrganization, Name: "b", Role: v1alpha1.AccessRoleAdmin}),
+			want: map[string]string{"owner": all, "template-admin": all, "user-admin": none, "auditor": "r", "org-admin": all,
+				"ada": none, "peer": none, "in-group": none, "left": none, "outsider": none, "nobody": none},
+		},
 		"a template that ada administers": {
 			object: template(
 				v1alpha1.AccessEntry{Kind: v1alpha1.AccessKindUser, Name: "ada", Role: v1alpha1.AccessRoleAdmin},

@@ -52,6 +52,12 @@ func (c Case) remedies(reason string) []string {
 		return []string{fmt.Sprintf("apply the manifest anew without spec.id, after: kubectl berth delete %s%s", w.Name, in)}
 	case v1alpha1.ReasonTemplateMissing:
 		return []string{fmt.Sprintf("see which templates there are: kubectl get btpl -n %s", c.home())}
+	case v1alpha1.ReasonTemplateNotOpen:
+		from := w.Spec.TemplateRef.Organization
+		return []string{
+			fmt.Sprintf("ask who administers organization %s to open it: kubectl edit btpl %s -n %s", from, w.Spec.TemplateRef.Name, from),
+			fmt.Sprintf("make one of a template of your own: kubectl get btpl -n %s", w.Namespace),
+		}
 	case v1alpha1.ReasonTemplateNotReady:
 		return []string{fmt.Sprintf("see what is wrong with the template: kubectl berth why template/%s -n %s", w.Spec.TemplateRef.Name, c.home())}
 	case v1alpha1.ReasonOwnerMissing:
@@ -72,12 +78,21 @@ func (c Case) remedies(reason string) []string {
 	return []string{"wait; to follow it: kubectl berth logs " + w.Name + in + " -f"}
 }
 
-// home is the organization's home namespace, where templates stand.
+// home is the home namespace that the template stands in.
 func (c Case) home() string {
 	if c.Template != nil {
 		return c.Template.Namespace
 	}
-	return c.Workspace.Namespace
+	return c.Workspace.Spec.TemplateRef.Home(c.Workspace.Namespace)
+}
+
+// groups is the namespace that the owner's groups stand in, as far as it is known: the template's, unless that is another
+// organization's.
+func (c Case) groups() string {
+	if c.Workspace.Spec.TemplateRef.Organization != "" {
+		return c.Workspace.Namespace
+	}
+	return c.home()
 }
 
 // logs is the command that shows the log of the build, or of a container.
@@ -132,6 +147,6 @@ func (c Case) quota() []string {
 	in := " -n " + c.Workspace.Namespace
 	return []string{
 		"stop another of yours: kubectl berth list" + in + ", then kubectl berth stop NAME" + in,
-		"have the quota of a group raised: kubectl get bgrp -n " + c.home(),
+		"have the quota of a group raised: kubectl get bgrp -n " + c.groups(),
 	}
 }

@@ -34,8 +34,11 @@ const (
 	Owner = "spec.owner.user"
 	// OwnerName finds a Workspace, or DeletedWorkspaces, by its owner and its name on the wire: OwnerNameKey.
 	OwnerName = "wire.owner-name"
-	// Template finds Workspaces and TemplateVersions by spec.templateRef.name.
+	// Template finds TemplateVersions by spec.templateRef.name, and Workspaces by it or, where they name an organization
+	// too, by SharedTemplate.
 	Template = "spec.templateRef.name"
+	// OpenTo finds Templates by the organizations that their access lists name.
+	OpenTo = "spec.access.organization"
 	// File finds TemplateVersions by the id of the archive that their content can be had as.
 	File = "wire.file"
 	// Job finds a DryRun by the id of its job on the wire.
@@ -119,6 +122,7 @@ func All() []Index {
 
 		{&v1alpha1.Template{}, ID, wireID},
 		{&v1alpha1.Template{}, Name, wireName},
+		{&v1alpha1.Template{}, OpenTo, of(openTo)},
 
 		{&v1alpha1.TemplateVersion{}, ID, wireID},
 		{&v1alpha1.TemplateVersion{}, Template, of(func(v *v1alpha1.TemplateVersion) []string {
@@ -137,7 +141,7 @@ func All() []Index {
 		{&v1alpha1.Workspace{}, OwnerName, of(func(w *v1alpha1.Workspace) []string {
 			return []string{OwnerNameKey(string(w.Spec.Owner.User), w.WireName())}
 		})},
-		{&v1alpha1.Workspace{}, Template, of(func(w *v1alpha1.Workspace) []string { return []string{string(w.Spec.TemplateRef.Name)} })},
+		{&v1alpha1.Workspace{}, Template, of(func(w *v1alpha1.Workspace) []string { return []string{w.Spec.TemplateRef.Key()} })},
 
 		{&v1alpha1.Workspace{}, Coming, of(func(w *v1alpha1.Workspace) []string {
 			return []string{ids.Build(ids.Of(w), ComingNumber(w)).String()}
@@ -199,7 +203,7 @@ func Acting() (all, within []Index) {
 		switch {
 		case i.Name == OfID:
 			within = append(within, i)
-		case i.Name == Coming || i.Name == Build || i.Name == Job || build && (i.Name == ID || i.Name == Workspace):
+		case i.Name == Coming || i.Name == OpenTo || i.Name == Build || i.Name == Job || build && (i.Name == ID || i.Name == Workspace):
 		default:
 			all = append(all, i)
 		}
@@ -251,6 +255,11 @@ func Fold(s string) string { return strings.ToLower(s) }
 // OwnerNameKey is a Workspace's value in OwnerName: the User's metadata.name and the name on the wire. Neither holds a
 // slash.
 func OwnerNameKey(owner, name string) string { return owner + "/" + Fold(name) }
+
+// SharedTemplate is the value in Template of the Workspaces that other organizations make of a template.
+func SharedTemplate(t *v1alpha1.Template) string {
+	return v1alpha1.TemplateReference{Organization: v1alpha1.ObjectName(t.Namespace), Name: v1alpha1.ObjectName(t.Name)}.Key()
+}
 
 // SubjectKey is a Kubernetes identity's value in Subject. Kinds hold no slash, and neither do namespaces.
 func SubjectKey(s v1alpha1.Subject) string { return s.Kind + "/" + s.Namespace + "/" + s.Name }
@@ -319,6 +328,16 @@ func members(g *v1alpha1.Group) []string {
 	names := make([]string, 0, len(g.Spec.Members))
 	for _, m := range g.Spec.Members {
 		names = append(names, string(m))
+	}
+	return names
+}
+
+func openTo(t *v1alpha1.Template) []string {
+	var names []string
+	for _, e := range t.Spec.Access {
+		if e.Kind == v1alpha1.AccessKindOrganization {
+			names = append(names, string(e.Name))
+		}
 	}
 	return names
 }

@@ -51,18 +51,22 @@ func TestValues(t *testing.T) {
 		in   string
 		want []string
 	}{
-		"an uploaded archive":         {uploaded, index.File, []string{id}},
-		"one that can be written":     {version, index.File, []string{ids.VersionFile(version).String()}},
-		"a dry run's job":             {tried, index.Job, []string{ids.Job(uuid.MustParse(id)).String()}},
-		"a dry run's owner":           {tried, index.Owner, []string{"ada"}},
-		"a uid until there is an id":  {user, index.ID, []string{id}},
-		"a name without case":         {user, index.Name, []string{"ada"}},
-		"an address without case":     {user, index.Email, []string{"ada@example.org"}},
-		"identities":                  {user, index.Subject, []string{"User//oidc:ada", "ServiceAccount/ci/ada"}},
-		"no membership":               {user, index.Membership, []string{""}},
-		"owner and name":              {workspace, index.OwnerName, []string{"ada/api"}},
-		"the first build":             {workspace, index.Coming, []string{ids.Build(uuid.MustParse(id), 1).String()}},
-		"a version's template":        {version, index.Template, []string{"go-dev"}},
+		"an uploaded archive":        {uploaded, index.File, []string{id}},
+		"one that can be written":    {version, index.File, []string{ids.VersionFile(version).String()}},
+		"a dry run's job":            {tried, index.Job, []string{ids.Job(uuid.MustParse(id)).String()}},
+		"a dry run's owner":          {tried, index.Owner, []string{"ada"}},
+		"a uid until there is an id": {user, index.ID, []string{id}},
+		"a name without case":        {user, index.Name, []string{"ada"}},
+		"an address without case":    {user, index.Email, []string{"ada@example.org"}},
+		"identities":                 {user, index.Subject, []string{"User//oidc:ada", "ServiceAccount/ci/ada"}},
+		"no membership":              {user, index.Membership, []string{""}},
+		"owner and name":             {workspace, index.OwnerName, []string{"ada/api"}},
+		"the first build":            {workspace, index.Coming, []string{ids.Build(uuid.MustParse(id), 1).String()}},
+		"a version's template":       {version, index.Template, []string{"go-dev"}},
+		"a workspace's template":     {workspace, index.Template, []string{"go-dev"}},
+		"another organization's template": {given.Workspace("guests", "w", "ada", "go-dev", func(w *v1alpha1.Workspace) {
+			w.Spec.TemplateRef.Organization = "platform"
+		}), index.Template, []string{index.SharedTemplate(given.Template("platform", "go-dev"))}},
 		"members":                     {given.Group("platform", "g", func(g *v1alpha1.Group) { g.Spec.Members = []v1alpha1.ObjectName{"ada", "grace"} }), index.Member, []string{"ada", "grace"}},
 		"groups that a login brought": {given.User("ada", func(u *v1alpha1.User) { u.Status.Groups = []string{"platform/backend"} }), index.Brought, []string{"platform/backend"}},
 		"why a workspace is Stalled": {given.Workspace("platform", "w", "ada", "go-dev", func(w *v1alpha1.Workspace) {

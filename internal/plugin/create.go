@@ -45,13 +45,13 @@ func (s *session) create() *cobra.Command {
 				ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: args[0]},
 				Spec: v1alpha1.WorkspaceSpec{
 					Owner:       v1alpha1.WorkspaceOwner{User: v1alpha1.ObjectName(user)},
-					TemplateRef: v1alpha1.NameReference{Name: v1alpha1.ObjectName(template)},
+					TemplateRef: templateRef(template),
 				},
 			}
 			if version != "" {
 				w.Spec.VersionRef = &v1alpha1.NameReference{Name: v1alpha1.ObjectName(version)}
 			}
-			content, err := c.contentOf(ctx, template, version)
+			content, err := c.contentOf(ctx, w.Spec.TemplateRef, version)
 			switch {
 			case err == nil:
 				if w.Spec.Parameters, err = choose(typed, content, nil); err != nil {
@@ -76,7 +76,7 @@ func (s *session) create() *cobra.Command {
 	}
 	o.add(c)
 	f := c.Flags()
-	f.StringVar(&template, "template", "", "the template, by its metadata.name")
+	f.StringVar(&template, "template", "", "the template, by its metadata.name; ORGANIZATION/NAME is one that another organization has opened to yours")
 	f.StringVar(&version, "version", "", "hold it to a TemplateVersion; absent means the template's active one")
 	f.StringVar(&user, "owner", "", "whose workspace it is, a User's metadata.name; absent means yours")
 	f.StringArrayVar(&typed, "parameter", nil, "value of a parameter, `NAME=VALUE`; may be given several times")
@@ -84,9 +84,18 @@ func (s *session) create() *cobra.Command {
 	return c
 }
 
+// templateRef is a template as it is typed: one of the own organization by its name, another's as ORGANIZATION/NAME.
+func templateRef(typed string) v1alpha1.TemplateReference {
+	organization, name, ok := strings.Cut(typed, "/")
+	if !ok {
+		return v1alpha1.TemplateReference{Name: v1alpha1.ObjectName(typed)}
+	}
+	return v1alpha1.TemplateReference{Name: v1alpha1.ObjectName(name), Organization: v1alpha1.ObjectName(organization)}
+}
+
 // contentOf reads what a version of a template offers: the named one, or the active one.
-func (c *connection) contentOf(ctx context.Context, template, version string) (*v1alpha1.TemplateContent, error) {
-	home := c.home(ctx)
+func (c *connection) contentOf(ctx context.Context, ref v1alpha1.TemplateReference, version string) (*v1alpha1.TemplateContent, error) {
+	home, template := ref.Home(c.home(ctx)), string(ref.Name)
 	var t v1alpha1.Template
 	err := c.Get(ctx, client.ObjectKey{Namespace: home, Name: template}, &t)
 	if apierrors.IsNotFound(err) {

@@ -162,7 +162,7 @@ func (c *connection) ofCluster(ctx context.Context, where ...client.ListOption) 
 func ofObject(w *v1alpha1.Workspace) row {
 	r := row{
 		Owner: string(w.Spec.Owner.User), Name: w.WireName(), Namespace: w.Namespace, Object: w.Name,
-		Template: string(w.Spec.TemplateRef.Name), Version: w.Status.Version, State: string(w.Status.Phase),
+		Template: w.Spec.TemplateRef.Key(), Version: w.Status.Version, State: string(w.Status.Phase),
 		Update: meta.IsStatusConditionTrue(w.Status.Conditions, v1alpha1.ConditionUpdatePending),
 	}
 	if ready := meta.FindStatusCondition(w.Status.Conditions, v1alpha1.ConditionReady); ready != nil {

@@ -112,7 +112,7 @@ func (c *connection) changes(ctx context.Context, w *v1alpha1.Workspace, version
 	if len(typed) == 0 {
 		return change, nil
 	}
-	content, err := c.contentOf(ctx, string(w.Spec.TemplateRef.Name), version)
+	content, err := c.contentOf(ctx, w.Spec.TemplateRef, version)
 	if err != nil {
 		return nil, err
 	}

@@ -57,7 +57,7 @@ func (s *session) trash() *cobra.Command {
 			}
 			found := []remains{}
 			for _, d := range records {
-				found = append(found, remains{string(d.Spec.Owner.User), d.Spec.Name, d.Namespace, string(d.Spec.ObjectName), string(d.Spec.TemplateRef.Name),
+				found = append(found, remains{string(d.Spec.Owner.User), d.Spec.Name, d.Namespace, string(d.Spec.ObjectName), d.Spec.TemplateRef.Key(),
 					d.Spec.DeletedAt, len(d.Spec.Volumes), d.Spec.KeepClaimsUntil})
 			}
 			if done, err := o.machine(s.Out, map[string]any{"items": found}); done {

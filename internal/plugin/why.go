@@ -77,7 +77,7 @@ func (s *session) gather(ctx context.Context, c *connection, w *v1alpha1.Workspa
 		}
 		return err == nil
 	}
-	home := c.home(ctx)
+	home := w.Spec.TemplateRef.Home(c.home(ctx))
 	var t v1alpha1.Template
 	if read(c.Get(ctx, client.ObjectKey{Namespace: home, Name: string(w.Spec.TemplateRef.Name)}, &t)) {
 		d.Template = &t

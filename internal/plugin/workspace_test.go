@@ -92,6 +92,26 @@ var _ = Describe("a workspace", func() {
 			"error: there is no workspace \"api\" in namespace " + org + "\nnext: kubectl berth list -n " + org + "\n"}))
 	})
 
+	It("is made of a template that another organization has opened", func(ctx SpecContext) {
+		platform, org := organization(ctx), organization(ctx)
+		member(ctx, org, "guest")
+		got := run(ctx, admin, "create", "api", "-n", org, "--template", platform+"/go", "--parameter", "cpu=4", "--owner", "guest")
+		Expect(got).To(And(HaveField("Code", 1), HaveField("Err", ContainSubstring("it was refused, TemplateNotOpen: "))))
+		Expect(run(ctx, admin, "why", "api", "-n", org).Out).To(ContainSubstring(
+			"try: ask who administers organization " + platform + " to open it: kubectl edit btpl go -n " + platform))
+
+		t := &v1alpha1.Template{}
+		Expect(env.Client.Get(ctx, client.ObjectKey{Namespace: platform, Name: "go"}, t)).To(Succeed())
+		t.Spec.Access = append(t.Spec.Access, v1alpha1.AccessEntry{
+			Kind: v1alpha1.AccessKindOrganization, Name: v1alpha1.ObjectName(org), Role: v1alpha1.AccessRoleUse,
+		})
+		Expect(env.Client.Update(ctx, t)).To(Succeed())
+		Eventually(func() v1alpha1.WorkspacePhase { return read(ctx, org, "api").Status.Phase }).WithContext(ctx).
+			WithTimeout(30 * time.Second).Should(Equal(v1alpha1.PhaseRunning), "what was refused starts by itself")
+		Expect(run(ctx, admin, "list", "-n", org).Out).To(MatchRegexp(`(?m)^guest +api +` + platform + `/go +Running`))
+		Expect(run(ctx, admin, "restart", "api", "-n", org, "--parameter", "cpu=3")).To(HaveField("Code", 0))
+	})
+
 	It("is refused with the field and what would be right", func(ctx SpecContext) {
 		org := organization(ctx)
 		member(ctx, org, "refused")

@@ -30,6 +30,8 @@ type Start struct {
 	// Owner is whose workspace it is, and Rights what they may do: a start gives nobody more than the owner has.
 	Owner  *v1alpha1.User
 	Rights authz.Subject
+	// Organization is the metadata.name of the one that the workspace belongs to.
+	Organization string
 	// Template and Version are what is started.
 	Template *v1alpha1.Template
 	Version  *v1alpha1.TemplateVersion
@@ -48,7 +50,7 @@ type Start struct {
 
 // MayStart gives the parameters that the start takes, or the fault that refuses it.
 func MayStart(s Start) (parameters.Resolved, error) {
-	for _, rule := range []func(Start) *fault.Error{owner, access, deprecation, version, activeOnly} {
+	for _, rule := range []func(Start) *fault.Error{owner, opened, access, deprecation, version, activeOnly} {
 		if f := rule(s); f != nil {
 			return parameters.Resolved{}, f
 		}
@@ -85,6 +87,33 @@ func owner(s Start) *fault.Error {
 			Because(v1alpha1.ReasonOwnerSuspended)
 	}
 	return nil
+}
+
+// opened: a template of another organization must be open to the workspace's. It is the only door between the two, so a name
+// that leads nowhere is refused in the same words.
+func opened(s Start) *fault.Error {
+	if authz.TemplateObject(s.Template).OpenTo(s.Organization) {
+		return nil
+	}
+	return NotOpen(&s.Workspace.Spec.TemplateRef, s.Organization)
+}
+
+// NotOpen refuses the template of another organization, whether it is there or not.
+func NotOpen(ref *v1alpha1.TemplateReference, organization string) *fault.Error {
+	f := fault.On("spec.templateRef.organization", "organization %s has no Template %q that is open to %s; who administers it can add "+
+		"{kind: Organization, name: %s, role: Use} to its spec.access", ref.Organization, ref.Name, organization, organization)
+	f.Kind = fault.Forbidden
+	return f.Because(v1alpha1.ReasonTemplateNotOpen)
+}
+
+// Counts tells whether a workspace of an organization counts as one of the template: it names it, and may be made of it or
+// was, before that was taken back. One that names another organization's template and never might have started counts nowhere.
+func Counts(t *v1alpha1.Template, w *v1alpha1.Workspace, organization string) bool {
+	ref := w.Spec.TemplateRef
+	if ref.Home(organization) != t.Namespace || string(ref.Name) != t.Name {
+		return false
+	}
+	return authz.TemplateObject(t).OpenTo(organization) || w.Status.Build != nil
 }
 
 // access: who lost the template keeps the workspace and can't start it.

@@ -34,10 +34,11 @@ func start() policy.Start {
 		v.Spec.Content.Parameters = []v1alpha1.Parameter{given.Parameter("cpu", v1alpha1.TypeInteger, 2, func(p *v1alpha1.Parameter) { p.Maximum = &maximum })}
 	})
 	return policy.Start{
-		Workspace: given.Workspace("platform", "ada--dev", "ada", "go-dev"),
-		New:       true,
-		Owner:     given.User("ada"),
-		Rights:    member("ada"),
+		Workspace:    given.Workspace("platform", "ada--dev", "ada", "go-dev"),
+		New:          true,
+		Owner:        given.User("ada"),
+		Rights:       member("ada"),
+		Organization: "platform",
 		Template: given.Template("platform", "go-dev", func(t *v1alpha1.Template) {
 			t.Spec.Access = []v1alpha1.AccessEntry{{Kind: v1alpha1.AccessKindEveryone, Role: v1alpha1.AccessRoleUse}}
 			t.Status.ActiveVersion = &v1alpha1.UIDReference{Name: "go-dev-1", UID: "v1"}
@@ -53,20 +54,32 @@ func TestMayStart(t *testing.T) {
 		wantReason string
 		wantField  string
 	}{
-		"as it should be":      {func(*policy.Start) {}, 0, "", ""},
-		"the owner suspended":  {func(s *policy.Start) { s.Owner.Spec.Suspended = true }, fault.Forbidden, v1alpha1.ReasonOwnerSuspended, ""},
-		"access taken away":    {func(s *policy.Start) { s.Template.Spec.Access = nil }, fault.Forbidden, v1alpha1.ReasonNotAllowed, ""},
-		"no longer a member":   {func(s *policy.Start) { s.Rights.Memberships = nil }, fault.Forbidden, v1alpha1.ReasonNotAllowed, ""},
-		"nobody at all":        {func(s *policy.Start) { s.Rights = authz.Subject{} }, fault.Forbidden, v1alpha1.ReasonNotAllowed, ""},
-		"deprecated":           {func(s *policy.Start) { s.Template.Spec.Deprecated = true }, fault.Invalid, v1alpha1.ReasonNotAllowed, ""},
-		"deprecated in words":  {func(s *policy.Start) { s.Template.Spec.DeprecationMessage = "old" }, fault.Invalid, v1alpha1.ReasonNotAllowed, ""},
-		"deprecated, not new":  {func(s *policy.Start) { s.Template.Spec.Deprecated, s.New = true, false }, 0, "", ""},
-		"another's version":    {func(s *policy.Start) { s.Version.Spec.TemplateRef.Name = "python" }, fault.Invalid, v1alpha1.ReasonTemplateNotReady, "template_version_id"},
-		"a foreign version":    {func(s *policy.Start) { s.Version.Namespace = "other" }, fault.Invalid, v1alpha1.ReasonTemplateNotReady, "template_version_id"},
-		"a version of nobody":  {func(s *policy.Start) { s.Version.Spec.TemplateRef = nil }, fault.Invalid, v1alpha1.ReasonTemplateNotReady, "template_version_id"},
-		"an archived version":  {func(s *policy.Start) { s.Version.Spec.Archived = true }, fault.Invalid, v1alpha1.ReasonTemplateNotReady, "template_version_id"},
-		"an unchecked version": {func(s *policy.Start) { s.Version.Status.Job = nil }, fault.Conflict, v1alpha1.ReasonTemplateNotReady, "template_version_id"},
-		"a failed version":     {func(s *policy.Start) { s.Version.Status.Job.Phase = v1alpha1.JobFailed }, fault.Invalid, v1alpha1.ReasonTemplateNotReady, "template_version_id"},
+		"as it should be":     {func(*policy.Start) {}, 0, "", ""},
+		"the owner suspended": {func(s *policy.Start) { s.Owner.Spec.Suspended = true }, fault.Forbidden, v1alpha1.ReasonOwnerSuspended, ""},
+		"access taken away":   {func(s *policy.Start) { s.Template.Spec.Access = nil }, fault.Forbidden, v1alpha1.ReasonNotAllowed, ""},
+		"no longer a member":  {func(s *policy.Start) { s.Rights.Memberships = nil }, fault.Forbidden, v1alpha1.ReasonNotAllowed, ""},
+		"nobody at all":       {func(s *policy.Start) { s.Rights = authz.Subject{} }, fault.Forbidden, v1alpha1.ReasonNotAllowed, ""},
+		"another organization's, closed": {func(s *policy.Start) {
+			s.Organization, s.Rights.Roles = "guests", []v1alpha1.SiteRole{v1alpha1.SiteRoleOwner}
+		}, fault.Forbidden, v1alpha1.ReasonTemplateNotOpen, "spec.templateRef.organization"},
+		"another organization's, open": {func(s *policy.Start) {
+			s.Organization, s.Rights.Memberships = "guests", map[string][]v1alpha1.OrganizationRole{"guests": nil}
+			s.Template.Spec.Access = []v1alpha1.AccessEntry{{Kind: v1alpha1.AccessKindOrganization, Name: "guests", Role: v1alpha1.AccessRoleUse}}
+		}, 0, "", ""},
+		"another organization's, open, to who has left": {func(s *policy.Start) {
+			s.Organization, s.Rights.Memberships = "guests", nil
+			s.Template.Spec.Access = []v1alpha1.AccessEntry{{Kind: v1alpha1.AccessKindOrganization, Name: "guests", Role: v1alpha1.AccessRoleUse}}
+		}, fault.Forbidden, v1alpha1.ReasonNotAllowed, ""},
+		"no organization at all": {func(s *policy.Start) { s.Organization = "" }, fault.Forbidden, v1alpha1.ReasonTemplateNotOpen, "spec.templateRef.organization"},
+		"deprecated":             {func(s *policy.Start) { s.Template.Spec.Deprecated = true }, fault.Invalid, v1alpha1.ReasonNotAllowed, ""},
+		"deprecated in words":    {func(s *policy.Start) { s.Template.Spec.DeprecationMessage = "old" }, fault.Invalid, v1alpha1.ReasonNotAllowed, ""},
+		"deprecated, not new":    {func(s *policy.Start) { s.Template.Spec.Deprecated, s.New = true, false }, 0, "", ""},
+		"another's version":      {func(s *policy.Start) { s.Version.Spec.TemplateRef.Name = "python" }, fault.Invalid, v1alpha1.ReasonTemplateNotReady, "template_version_id"},
+		"a foreign version":      {func(s *policy.Start) { s.Version.Namespace = "other" }, fault.Invalid, v1alpha1.ReasonTemplateNotReady, "template_version_id"},
+		"a version of nobody":    {func(s *policy.Start) { s.Version.Spec.TemplateRef = nil }, fault.Invalid, v1alpha1.ReasonTemplateNotReady, "template_version_id"},
+		"an archived version":    {func(s *policy.Start) { s.Version.Spec.Archived = true }, fault.Invalid, v1alpha1.ReasonTemplateNotReady, "template_version_id"},
+		"an unchecked version":   {func(s *policy.Start) { s.Version.Status.Job = nil }, fault.Conflict, v1alpha1.ReasonTemplateNotReady, "template_version_id"},
+		"a failed version":       {func(s *policy.Start) { s.Version.Status.Job.Phase = v1alpha1.JobFailed }, fault.Invalid, v1alpha1.ReasonTemplateNotReady, "template_version_id"},
 		"an old version": {func(s *policy.Start) {
 			s.Template.Spec.RequireActiveVersion, s.Version.UID = true, "v0"
 		}, fault.Forbidden, v1alpha1.ReasonNotAllowed, ""},

@@ -17,7 +17,8 @@ import (
 
 // Use is what a workspace takes.
 type Use struct {
-	// UID is the workspace's, Owner its User's metadata.name, Name its name on the wire, Template its template.
+	// UID is the workspace's, Owner its User's metadata.name, Name its name on the wire, Template its template: the key
+	// of the reference to it.
 	UID      types.UID
 	Owner    string
 	Name     string
@@ -32,7 +33,7 @@ type Use struct {
 
 // Of names a workspace, as one that takes nothing yet.
 func Of(w *v1alpha1.Workspace) Use {
-	return Use{UID: w.UID, Owner: string(w.Spec.Owner.User), Name: w.WireName(), Template: string(w.Spec.TemplateRef.Name)}
+	return Use{UID: w.UID, Owner: string(w.Spec.Owner.User), Name: w.WireName(), Template: w.Spec.TemplateRef.Key()}
 }
 
 // Count is what a workspace takes now, by its accepted build. The builds may be older than the workspace: what they add is

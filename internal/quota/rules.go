@@ -23,7 +23,8 @@ type Rules struct {
 	Groups []Group
 	// Everyone is the organization's quota for all its members.
 	Everyone *v1alpha1.Quota
-	// Template is the template's metadata.name, Limits its caps.
+	// Template is the template, by the key of the workspace's reference to it, Limits its caps. They hold for each
+	// organization that uses the template by itself.
 	Template string
 	Limits   *v1alpha1.TemplateLimits
 }

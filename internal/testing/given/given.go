@@ -66,7 +66,7 @@ func Workspace(namespace, name, owner, template string, change ...func(*v1alpha1
 		ObjectMeta: in(namespace, name),
 		Spec: v1alpha1.WorkspaceSpec{
 			Owner:       v1alpha1.WorkspaceOwner{User: v1alpha1.ObjectName(owner)},
-			TemplateRef: v1alpha1.NameReference{Name: v1alpha1.ObjectName(template)},
+			TemplateRef: v1alpha1.TemplateReference{Name: v1alpha1.ObjectName(template)},
 		},
 	}, change)
 }
