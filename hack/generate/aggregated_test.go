@@ -166,7 +166,7 @@ func TestTheRoleOpensTheTableAndNothingElse(t *testing.T) {
 		}
 	}
 	for _, refused := range []string{
-		"GET secrets", "DELETE workspaces", "DELETE users/x", "PUT users/x/keys", "POST users/x/keys", "GET namespaces/x/secrets",
+		"GET secrets", "DELETE workspaces", "DELETE organizations/x", "PUT users/x/keys", "POST users/x/keys", "GET namespaces/x/secrets",
 		"GET watch/workspaces", "GET workspaces?watch=true", "GET workspaces/x/../../secrets", "PATCH workspaces%2fx/secrets",
 	} {
 		method, path, _ := strings.Cut(refused, " ")
