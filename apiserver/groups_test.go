@@ -71,7 +71,7 @@ var _ = Describe("Groups", Ordered, func() {
 		By("members, whom it declares and who have what it gives at once")
 		ids := []string{ids.Of(ada.User).String(), ids.Of(bob.User).String()}
 		g = got[codersdk.Group](ctx, 200, admin.session, "PATCH", path, codersdk.PatchGroupRequest{AddUsers: ids})
-		Expect(usernames(g)).To(Equal([]string{ada.Name, bob.Name}))
+		Expect(usernames(g)).To(ConsistOf(ada.Name, bob.Name))
 		Expect(stored(ctx, g.Name).Spec.Members).To(Equal([]v1alpha1.ObjectName{v1alpha1.ObjectName(ada.Name), v1alpha1.ObjectName(bob.Name)}))
 		Expect(usernames(got[codersdk.Group](ctx, 200, ada.session, "GET", path, nil))).To(Equal([]string{ada.Name}), "nobody sees an account that is not theirs to see")
 		quota := got[codersdk.WorkspaceQuota](ctx, 200, ada.session, "GET", "workspace-quota/me", nil)

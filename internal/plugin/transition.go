@@ -179,6 +179,11 @@ func accepted(w *v1alpha1.Workspace, at string) bool {
 	return w.Status.Acted != nil && w.Status.Acted.Request != nil && w.Status.Acted.Request.At == at
 }
 
+// phaseAfter is the phase of a workspace after a transition that went well.
+var phaseAfter = map[v1alpha1.Transition]v1alpha1.WorkspacePhase{
+	v1alpha1.TransitionStart: v1alpha1.PhaseRunning, v1alpha1.TransitionStop: v1alpha1.PhaseStopped,
+}
+
 // step looks at the build that the workspace is held to, prints what is new, and ends the waiting with the build.
 func (p *progress) step(ctx context.Context, c *connection, w *v1alpha1.Workspace, want v1alpha1.Transition, why string) error {
 	if w.Status.Build == nil {
@@ -200,6 +205,8 @@ func (p *progress) step(ctx context.Context, c *connection, w *v1alpha1.Workspac
 	switch {
 	case b.Spec.Transition != want:
 		return fail(why, "build %d, a %s by %s, came in between", b.Spec.Number, strings.ToLower(string(b.Spec.Transition)), b.Spec.Initiator.Name)
+	case b.Phase() == v1alpha1.JobSucceeded && w.Status.Phase != phaseAfter[want]:
+		return nil // a moment later the workspace says so too, for whoever looks at it next
 	case b.Phase() == v1alpha1.JobSucceeded:
 		return errEnough
 	case b.Phase() == v1alpha1.JobCanceled:

@@ -107,7 +107,7 @@ var _ = Describe("a workspace", func() {
 		})
 		Expect(env.Client.Update(ctx, t)).To(Succeed())
 		Eventually(func() v1alpha1.WorkspacePhase { return read(ctx, org, "api").Status.Phase }).WithContext(ctx).
-			WithTimeout(30 * time.Second).Should(Equal(v1alpha1.PhaseRunning), "what was refused starts by itself")
+			WithTimeout(30*time.Second).Should(Equal(v1alpha1.PhaseRunning), "what was refused starts by itself")
 		Expect(run(ctx, admin, "list", "-n", org).Out).To(MatchRegexp(`(?m)^guest +api +` + platform + `/go +Running`))
 		Expect(run(ctx, admin, "restart", "api", "-n", org, "--parameter", "cpu=3")).To(HaveField("Code", 0))
 	})
