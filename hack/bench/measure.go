@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/internal/testing/given"
@@ -156,9 +157,22 @@ func (p *plane) grow(ctx context.Context, n int) error {
 	return p.calm(ctx)
 }
 
-// clear deletes all objects of a kind in a namespace, and waits until those kinds are empty.
+// clear deletes all objects of a kind in a namespace, and waits until those kinds are empty. It does so one by one: a single
+// request for hundreds of them takes longer than the kube-apiserver lets a request take.
 func (p *plane) clear(ctx context.Context, of client.Object, namespace string, gone ...string) error {
-	if err := p.Client.DeleteAllOf(ctx, of, client.InNamespace(namespace)); err != nil {
+	kind, err := apiutil.GVKForObject(of, p.Client.Scheme())
+	if err != nil {
+		return err
+	}
+	var list metav1.PartialObjectMetadataList
+	list.SetGroupVersionKind(kind)
+	if err := p.Client.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+		return err
+	}
+	err = each(ctx, len(list.Items), func(ctx context.Context, i int) error {
+		return client.IgnoreNotFound(p.Client.Delete(ctx, &list.Items[i]))
+	})
+	if err != nil {
 		return err
 	}
 	for _, kind := range gone {
