@@ -145,6 +145,16 @@ var _ = Describe("the manager", Ordered, func() {
 				Eventually(ready(ctx, u)).WithContext(ctx).WithTimeout(soon).Should(Equal("True"), u.GetName())
 			}
 		}
+
+		By("a start in another organization, which the version's count tells of")
+		ws := given.Workspace("data", "notes", "mary", "shared")
+		Eventually(func() string {
+			kubelet(ctx, ws)
+			return reason(state(ctx, ws)())
+		}).WithContext(ctx).WithTimeout(soon).Should(Equal("AgentReady"))
+		shared := given.Template("platform", "shared")
+		v := given.TemplateVersion("platform", string(state(ctx, shared)().Status.ActiveVersion.Name), "shared")
+		Eventually(state(ctx, v)).WithContext(ctx).WithTimeout(soon).Should(HaveField("Status.Builds", "1/1"))
 	})
 
 	It("brings the four-line template into being, and follows what it depends on", func(ctx SpecContext) {

@@ -3,7 +3,6 @@
 package groups
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -11,6 +10,7 @@ import (
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/apiserver/view"
 	"github.com/berth-dev/berth/internal/fault"
+	"github.com/berth-dev/berth/internal/policy"
 )
 
 // The bounds of what a request may say of a group, as the schema has them.
@@ -20,8 +20,6 @@ const (
 	maxAvatar      = 2048
 	maxAllowance   = 1_000_000_000
 )
-
-var namePattern = regexp.MustCompile(`^[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*$`)
 
 // input reads what a request says of a group and gathers what is wrong with it, by its field.
 type input struct{ wrong []fault.Field }
@@ -41,7 +39,7 @@ func (in *input) err() error {
 
 func (in *input) name(name string) {
 	switch {
-	case len(name) < 1 || len(name) > maxName || !namePattern.MatchString(name):
+	case !policy.IsName(name, maxName):
 		in.refuse("name", "must be letters and digits in parts joined by single hyphens, 1 to 36 characters")
 	case strings.EqualFold(name, view.Everyone):
 		in.refuse("name", "is the name of the group of all members")

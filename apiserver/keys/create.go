@@ -4,7 +4,6 @@ package keys
 
 import (
 	"context"
-	"regexp"
 	"strconv"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/berth-dev/berth/internal/credentials"
 	"github.com/berth-dev/berth/internal/fault"
 	"github.com/berth-dev/berth/internal/ids"
+	"github.com/berth-dev/berth/internal/policy"
 )
 
 const (
@@ -24,9 +24,6 @@ const (
 	// maxName is how many characters a token's name may have.
 	maxName = 32
 )
-
-// nameForm is the form of names on the wire.
-var nameForm = regexp.MustCompile(`^[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*$`)
 
 // createSession makes a session for another client of the person's.
 func (h *Handlers) createSession(ctx context.Context, u *v1alpha1.User, _ httpapi.None) (codersdk.GenerateAPIKeyResponse, error) {
@@ -74,7 +71,7 @@ func (h *Handlers) token(in codersdk.CreateTokenRequest) (credentials.Token, err
 	}
 	switch {
 	case in.TokenName == "":
-	case len(in.TokenName) > maxName || !nameForm.MatchString(in.TokenName):
+	case !policy.IsName(in.TokenName, maxName):
 		refuse("token_name", "must be at most "+strconv.Itoa(maxName)+" letters and digits, with single dashes between them")
 	case in.TokenName == "tokenconfig":
 		refuse("token_name", "is the path of something else; choose another name")

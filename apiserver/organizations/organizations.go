@@ -6,7 +6,6 @@ package organizations
 import (
 	"context"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -17,6 +16,7 @@ import (
 	"github.com/berth-dev/berth/apiserver/view"
 	"github.com/berth-dev/berth/internal/authz"
 	"github.com/berth-dev/berth/internal/fault"
+	"github.com/berth-dev/berth/internal/policy"
 )
 
 // Handlers serves organizations.
@@ -61,13 +61,11 @@ func (h *Handlers) newOne(r *http.Request) (httpapi.None, authz.Object, error) {
 	return httpapi.None{}, authz.NewOrganization(), nil
 }
 
-var namePattern = regexp.MustCompile(`^[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*$`)
-
 // create makes an organization, and so a namespace of its name.
 func (h *Handlers) create(ctx context.Context, _ httpapi.None, in codersdk.CreateOrganizationRequest) (codersdk.Organization, error) {
 	lower := strings.ToLower(in.Name)
 	switch {
-	case len(in.Name) < 1 || len(in.Name) > 32 || !namePattern.MatchString(in.Name):
+	case !policy.IsName(in.Name, 32):
 		return codersdk.Organization{}, fault.On("name", "must be letters and digits joined by single hyphens, 1 to 32 characters")
 	case lower == "new" || lower == "create" || lower == "default":
 		return codersdk.Organization{}, fault.On("name", "%q has a meaning of its own in paths; choose another", in.Name)

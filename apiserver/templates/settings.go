@@ -3,7 +3,6 @@
 package templates
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/berth-dev/berth/api/codersdk"
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/internal/fault"
+	"github.com/berth-dev/berth/internal/policy"
 	"github.com/berth-dev/berth/internal/schedule"
 )
 
@@ -27,8 +27,6 @@ const (
 	maxWeeks          = 16
 	maxDuration       = 87840 * time.Hour
 )
-
-var namePattern = regexp.MustCompile(`^[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*$`)
 
 // input reads what a request says of a template and gathers what is wrong with it, by its field.
 type input struct{ wrong []fault.Field }
@@ -51,7 +49,7 @@ func (in *input) name(name string) {
 		in.refuse("name", "is required")
 	case len(name) > maxName:
 		in.refuse("name", "must have at most 32 characters")
-	case !namePattern.MatchString(name):
+	case !policy.IsName(name, maxName):
 		in.refuse("name", "must be letters and digits in parts joined by single hyphens, such as go-dev")
 	case lower == "new" || lower == "create":
 		in.refuse("name", "is a word that clients use themselves; choose another")

@@ -63,7 +63,7 @@ func (h *Handlers) setAppearance(ctx context.Context, a store.Account, in coders
 }
 
 // setPassword changes a password: one's own for who knows the old one, and another's for who administers the account.
-// Every session ends that the old one began, but for the caller's own.
+// Every session and token ends that the old one led to, but for the key that the caller came with.
 func (h *Handlers) setPassword(ctx context.Context, a store.Account, in codersdk.UpdateUserPasswordRequest) (httpapi.None, error) {
 	none, caller, id := httpapi.None{}, authz.From(ctx), ids.Of(a.User)
 	if a.User.Spec.LoginType != v1alpha1.LoginTypePassword {

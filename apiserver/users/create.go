@@ -18,6 +18,7 @@ import (
 	"github.com/berth-dev/berth/internal/credentials"
 	"github.com/berth-dev/berth/internal/fault"
 	"github.com/berth-dev/berth/internal/ids"
+	"github.com/berth-dev/berth/internal/policy"
 )
 
 // newcomer is the account that is to be made. That accounts can be made is no secret, so who may not is told so.
@@ -96,16 +97,13 @@ func signsIn(in codersdk.CreateUserRequest) (v1alpha1.LoginType, *fault.Error) {
 	return found, nil
 }
 
-var (
-	usernamePattern = regexp.MustCompile(`^[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*$`)
-	emailPattern    = regexp.MustCompile(`^[^\s@<>"(),:;\\]+@[^\s@<>"(),:;\\]+$`)
-)
+var emailPattern = regexp.MustCompile(`^[^\s@<>"(),:;\\]+@[^\s@<>"(),:;\\]+$`)
 
 // reserved are the words that stand for somebody or something else where a path has a username.
 var reserved = []string{"new", "create", "me", "first", "roles", "login", "logout", "authmethods", "oauth2", "oidc"}
 
 func checkUsername(name string) *fault.Error {
-	if len(name) < 1 || len(name) > 32 || !usernamePattern.MatchString(name) {
+	if !policy.IsName(name, 32) {
 		return fault.On("username", "must be letters and digits joined by single hyphens, 1 to 32 characters")
 	}
 	for _, word := range reserved {

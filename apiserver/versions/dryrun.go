@@ -6,7 +6,6 @@ import (
 	"context"
 	"iter"
 	"net/http"
-	"regexp"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,8 +24,6 @@ import (
 // mostDryRuns is how many dry runs of one person an organization keeps at once; each goes an hour after it ended.
 const mostDryRuns = 50
 
-var workspaceName = regexp.MustCompile(`^[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*$`)
-
 // tryOut asks the manager to try a start of a version. What the parameters may be is refused here, by name, as it is where
 // a workspace is made.
 func (h *Handlers) tryOut(ctx context.Context, v store.VersionParts, in codersdk.CreateTemplateVersionDryRunRequest) (codersdk.ProvisionerJob, error) {
@@ -35,7 +32,7 @@ func (h *Handlers) tryOut(ctx context.Context, v store.VersionParts, in codersdk
 		return none, err
 	}
 	switch {
-	case in.WorkspaceName != "" && (len(in.WorkspaceName) > 32 || !workspaceName.MatchString(in.WorkspaceName)):
+	case in.WorkspaceName != "" && !policy.IsName(in.WorkspaceName, 32):
 		return none, invalid("workspace_name", "must be letters and digits in parts joined by single hyphens, of at most 32 characters")
 	case len(in.UserVariableValues) > 0:
 		return none, invalid("user_variable_values", "must be empty: a version has its variables; push another one to try other values")

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"iter"
 	"maps"
-	"regexp"
 	"strings"
 	"time"
 
@@ -30,8 +29,6 @@ import (
 
 // takeBack is how long a workspace whose first build could not be made may take to be removed again.
 const takeBack = 5 * time.Second
-
-var namePattern = regexp.MustCompile(`^[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*$`)
 
 // create makes a workspace and its first build. The workspace is stored first, since the build belongs to it; should this
 // process die between the two, the manager makes the build.
@@ -82,7 +79,7 @@ func checkName(name string) error {
 		detail = "is required"
 	case len(name) > 32:
 		detail = "must have at most 32 characters"
-	case !namePattern.MatchString(name):
+	case !policy.IsName(name, 32):
 		detail = "must be letters and digits in parts joined by single hyphens, such as my-api"
 	case lower == "new" || lower == "create":
 		detail = "is a word that clients use themselves; choose another"

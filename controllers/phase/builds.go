@@ -35,3 +35,14 @@ func Builds(ctx context.Context, c client.Reader, w *v1alpha1.Workspace, opts ..
 	}
 	return ledger.OfThisLife(w, builds), nil
 }
+
+// Record writes the outcome of a build beside its status, which a restore drops, where it is not what is believed anyway.
+func Record(ctx context.Context, c client.Client, b *v1alpha1.WorkspaceBuild) error {
+	outcome := ledger.Remembered(b)
+	if outcome == "" || b.Annotations[v1alpha1.AnnotationOutcome] == string(outcome) {
+		return nil
+	}
+	return client.IgnoreNotFound(MergePatch(ctx, c, b, map[string]any{"metadata": map[string]any{
+		"uid": b.UID, "annotations": map[string]any{v1alpha1.AnnotationOutcome: string(outcome)},
+	}}))
+}

@@ -196,18 +196,13 @@ func counted() predicate.Predicate {
 	}
 }
 
-// ofBuild names the version of a build, which stands in the home namespace of the build's organization.
+// ofBuild names the version of a build, in whichever organization it stands.
 func (r *Reconciler) ofBuild(ctx context.Context, o client.Object) []reconcile.Request {
 	b, ok := o.(*v1alpha1.WorkspaceBuild)
 	if !ok || b.Spec.VersionRef == nil {
 		return nil
 	}
-	var namespace corev1.Namespace
-	if err := r.Get(ctx, client.ObjectKey{Name: b.Namespace}, &namespace); err != nil {
-		return nil // it belongs to no organization any more
-	}
-	key := client.ObjectKey{Namespace: namespace.Labels[v1alpha1.LabelOrganization], Name: string(b.Spec.VersionRef.Name)}
-	return []reconcile.Request{{NamespacedName: key}}
+	return phase.Requests(ctx, r, &v1alpha1.TemplateVersionList{}, client.MatchingFields{index.UID: string(b.Spec.VersionRef.UID)})
 }
 
 // within names the versions of an Organization or namespace, which have the same name.

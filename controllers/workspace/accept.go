@@ -173,18 +173,7 @@ func (r *Reconciler) fail(ctx context.Context, build *v1alpha1.WorkspaceBuild, w
 	if _, err := phase.ApplyStatus(ctx, r.Client, build, after); err != nil {
 		return client.IgnoreNotFound(err)
 	}
-	return r.record(ctx, after)
-}
-
-// record writes the outcome of a build beside its status, which a restore drops, where it is not what is believed anyway.
-func (r *Reconciler) record(ctx context.Context, build *v1alpha1.WorkspaceBuild) error {
-	outcome := ledger.Remembered(build)
-	if outcome == "" || build.Annotations[v1alpha1.AnnotationOutcome] == string(outcome) {
-		return nil
-	}
-	return client.IgnoreNotFound(phase.MergePatch(ctx, r.Client, build, map[string]any{"metadata": map[string]any{
-		"uid": build.UID, "annotations": map[string]any{v1alpha1.AnnotationOutcome: string(outcome)},
-	}}))
+	return phase.Record(ctx, r.Client, after)
 }
 
 // asFault has a refusal stall the build whose refusal it is, whatever it was to others.

@@ -147,7 +147,7 @@ func (r *Reconciler) mark(ctx context.Context, s *scope) error {
 			continue
 		}
 		if !ledger.InProgress(b) {
-			if err := r.record(ctx, b); err != nil {
+			if err := phase.Record(ctx, r.Client, b); err != nil {
 				return err
 			}
 			continue

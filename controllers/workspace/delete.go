@@ -289,7 +289,7 @@ func (r *Reconciler) succeed(ctx context.Context, b *v1alpha1.WorkspaceBuild, s 
 	if _, err := phase.ApplyStatus(ctx, r.Client, b, after); err != nil {
 		return after, client.IgnoreNotFound(err)
 	}
-	return after, r.record(ctx, after)
+	return after, phase.Record(ctx, r.Client, after)
 }
 
 // succeeded makes a delete build one that has ended well.

@@ -165,7 +165,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if _, err := phase.ApplyStatus(ctx, r.Client, &s.build, after); err != nil {
 		return ctrl.Result{}, errors.Join(outcome, err)
 	}
-	if err := r.record(ctx, after); err != nil {
+	if err := phase.Record(ctx, r.Client, after); err != nil {
 		return ctrl.Result{}, err
 	}
 	return phase.At(s.again(after), outcome)
@@ -217,17 +217,6 @@ func (s *scope) made() time.Time {
 		}
 	}
 	return at
-}
-
-// record writes the outcome of a build beside its status, which a restore drops, where it is not what is believed anyway.
-func (r *Reconciler) record(ctx context.Context, build *v1alpha1.WorkspaceBuild) error {
-	outcome := ledger.Remembered(build)
-	if outcome == "" || build.Annotations[v1alpha1.AnnotationOutcome] == string(outcome) {
-		return nil
-	}
-	return client.IgnoreNotFound(phase.MergePatch(ctx, r.Client, build, map[string]any{"metadata": map[string]any{
-		"uid": build.UID, "annotations": map[string]any{v1alpha1.AnnotationOutcome: string(outcome)},
-	}}))
 }
 
 // again is when time alone may change what is to be done; zero when it can't.

@@ -54,6 +54,8 @@ const (
 	AtWork = "status.at-work"
 	// Version finds WorkspaceBuilds by the uid of their TemplateVersion.
 	Version = "spec.versionRef.uid"
+	// UID finds TemplateVersions by their uid, as builds in whatever organization refer to them.
+	UID = "metadata.uid"
 	// Workspace finds WorkspaceBuilds by the uid of their workspace.
 	Workspace = "spec.workspaceRef.uid"
 	// OfID finds what belongs to a workspace by the id that a label of it names: WorkspaceBuilds, Pods and claims. A selector
@@ -214,6 +216,7 @@ func Acting() (all, within []Index) {
 // Workload are the indexes of what workspaces are made of. Only the manager has use for them.
 func Workload() []Index {
 	return []Index{
+		{&v1alpha1.TemplateVersion{}, UID, func(o client.Object) []string { return []string{string(o.GetUID())} }},
 		{&corev1.Pod{}, OfID, labelID},
 		{&corev1.PersistentVolumeClaim{}, OfID, labelID},
 		{&v1alpha1.WorkspaceBuild{}, OfID, of(func(b *v1alpha1.WorkspaceBuild) []string {

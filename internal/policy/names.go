@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import "regexp"
+
+var nameForm = regexp.MustCompile(`^[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*$`)
+
+// IsName tells whether a text has the form of a name on the wire: letters and digits in parts joined by single hyphens, at
+// most that many characters. It is the form of WireName in the CRDs, said where a request gives the name.
+func IsName(text string, most int) bool { return len(text) <= most && nameForm.MatchString(text) }
