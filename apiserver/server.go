@@ -96,14 +96,15 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		Client: s.store.Live(), Namespace: o.Namespace, Names: serving.Names(o.Service, o.Namespace),
 		Now: time.Now, Failed: func(err error) { o.Log.Error("serving certificate", "error", err) },
 	}
+	secure := strings.HasPrefix(access, "https://")
 	proofs := credentials.New(s.store.Client(), o.Namespace, time.Now)
 	s.session, s.aggregated, err = httpapi.New(httpapi.Config{
 		Routes: Routes(Deps{
 			Store: s.store, Files: s.store.Files(time.Now), Credentials: proofs, Limiter: login.NewLimiter(time.Now), Noter: s.seen,
-			MaxTokenLifetime: cmp.Or(o.MaxTokenLifetime, keys.DefaultMaxLifetime), AccessURL: access, Secure: strings.HasPrefix(access, "https://"), Now: time.Now,
+			MaxTokenLifetime: cmp.Or(o.MaxTokenLifetime, keys.DefaultMaxLifetime), AccessURL: access, Secure: secure, Now: time.Now,
 		}),
 		Version: version.Wire(), Log: o.Log, Metrics: s.registry, Proxies: o.Proxies,
-		Session: &authn.Session{Keys: proofs, People: s.store, Noter: s.seen}, Aggregated: s.frontProxy,
+		Session: &authn.Session{Keys: proofs, People: s.store, Noter: s.seen, Secure: secure}, Aggregated: s.frontProxy,
 		Site: access, Stopping: s.stopping,
 	})
 	if err != nil {

@@ -58,21 +58,6 @@ var _ = Describe("A session", Ordered, func() {
 		Expect(me(ctx, session(token))).To(Equal(http.StatusUnauthorized), "at once, as the cache waits for what was written")
 	})
 
-	It("V 27: a cookie is for reading, for one's own site, and alone", func(ctx SpecContext) {
-		token := tokenOf(login(ctx, ada.Spec.Email, password))
-		cookie := session("").with("Cookie", "coder_session_token="+token)
-		Expect(me(ctx, cookie)).To(Equal(http.StatusOK))
-		Expect(ask(ctx, cookie, "POST", "/api/v2/users/logout", nil).Status).To(Equal(http.StatusUnauthorized))
-		for site, want := range map[string]int{"same-origin": 200, "none": 200, "same-site": 401, "cross-site": 401, "made-up": 401} {
-			Expect(me(ctx, cookie.with("Sec-Fetch-Site", site))).To(Equal(want), site)
-		}
-		for _, tossed := range []string{"coder_session_token=x", "__Host-coder_session_token=" + token, "coder_session_token=" + token} {
-			Expect(me(ctx, session("").with("Cookie", "coder_session_token="+token+"; "+tossed))).To(Equal(http.StatusUnauthorized), tossed)
-		}
-		Expect(me(ctx, session(token).with("Authorization", "Bearer "+strings.Repeat("x", 33)))).To(Equal(http.StatusUnauthorized), "two tokens that differ")
-		Expect(me(ctx, session(token))).To(Equal(http.StatusOK), "none of this ended the session")
-	})
-
 	It("V 27: ends with the password that began it", func(ctx SpecContext) {
 		bob := newPerson(ctx, organization)
 		Expect(credentials.New(env.Client, namespace, time.Now).SetPassword(ctx, bob.User, ids.Of(bob.User), password)).To(Succeed())

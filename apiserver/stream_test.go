@@ -77,32 +77,6 @@ var _ = Describe("A stream", func() {
 		}
 	})
 
-	It("V 28, V 29: is refused before the switch to whoever has no right to it, and to other sites' pages", func(ctx SpecContext) {
-		w := newWorld(ctx)
-		_, logs := w.working(ctx)
-		for name, c := range map[string]struct {
-			door door
-			want int
-		}{
-			"nobody":          {session(""), http.StatusUnauthorized},
-			"a made-up token": {session("0123456789-0123456789012345678901"), http.StatusUnauthorized},
-			"a peer":          {w.peer.session, http.StatusNotFound},
-			"a stranger":      {w.stranger.session, http.StatusNotFound},
-			"an auditor":      {w.auditor.session, http.StatusSwitchingProtocols},
-			"the site's page": {asPage(w, "http://berth.test"), http.StatusSwitchingProtocols},
-			"no page":         {asPage(w, ""), http.StatusSwitchingProtocols},
-			"null":            {asPage(w, "null"), http.StatusForbidden},
-			"another port":    {asPage(w, "http://berth.test:8080"), http.StatusForbidden},
-			"another scheme":  {asPage(w, "https://berth.test"), http.StatusForbidden},
-			"a sibling":       {asPage(w, "http://app.berth.test"), http.StatusForbidden},
-			"a look-alike":    {asPage(w, "http://evilberth.test"), http.StatusForbidden},
-			"another site":    {asPage(w, "http://evil.example"), http.StatusForbidden},
-		} {
-			_, status := follow(ctx, c.door, logs)
-			Expect(status).To(Equal(c.want), name)
-		}
-	})
-
 	It("ends when the server stops", func(ctx SpecContext) {
 		w := newWorld(ctx)
 		_, logs := w.working(ctx)
@@ -118,12 +92,3 @@ var _ = Describe("A stream", func() {
 		Expect(websocket.CloseStatus(err)).To(Equal(websocket.StatusGoingAway))
 	})
 })
-
-// asPage is the member's session in a cookie, as a browser sends it along from a page of the origin.
-func asPage(w *world, origin string) door {
-	d := session("").with("Cookie", "coder_session_token="+w.member.session.header.Get("Coder-Session-Token"))
-	if origin != "" {
-		d = d.with("Origin", origin)
-	}
-	return d
-}

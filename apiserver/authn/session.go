@@ -5,9 +5,9 @@ package authn
 import (
 	"context"
 	"net/http"
-	"strings"
 
 	"github.com/berth-dev/berth/api/codersdk"
+	"github.com/berth-dev/berth/apiserver/httpapi"
 	"github.com/berth-dev/berth/internal/authz"
 	"github.com/berth-dev/berth/internal/credentials"
 	"github.com/berth-dev/berth/internal/fault"
@@ -18,8 +18,6 @@ const (
 	CookieName = codersdk.SessionTokenName
 	// SecureCookieName is the session's cookie on https. Its prefix makes browsers take it from this very host only.
 	SecureCookieName = "__Host-" + codersdk.SessionTokenName
-
-	bearer = "bearer "
 )
 
 // Keys verifies tokens; credentials.Store is one.
@@ -35,6 +33,8 @@ type Session struct {
 	People People
 	// Noter is told who was there; it may be nil.
 	Noter Noter
+	// Secure says that people reach the server by https, so that browsers' cookies are bound to it.
+	Secure bool
 }
 
 // Authenticate finds the person behind a request's token. Where nobody need be known, the token is not even read.
@@ -42,7 +42,7 @@ func (s *Session) Authenticate(r *http.Request, required bool) (*authz.Caller, e
 	if !required {
 		return nil, nil
 	}
-	token, err := Token(r)
+	token, err := s.token(r)
 	if err != nil {
 		return nil, err
 	}
@@ -71,23 +71,15 @@ func (s *Session) Authenticate(r *http.Request, required bool) (*authz.Caller, e
 	return caller, nil
 }
 
-// Token is the session token that a request carries; empty when it carries none. Several that differ are refused, since
+// token is the session token that a request carries; empty when it carries none. Several that differ are refused, since
 // nobody can tell which of them was meant.
-func Token(r *http.Request) (string, error) {
-	var found []string
-	found = append(found, r.Header.Values(codersdk.SessionTokenHeader)...)
-	for _, value := range r.Header.Values("Authorization") {
-		if len(value) > len(bearer) && strings.EqualFold(value[:len(bearer)], bearer) {
-			found = append(found, strings.TrimSpace(value[len(bearer):]))
-		}
-	}
-	found = append(found, r.URL.Query()[codersdk.SessionTokenName]...)
+func (s *Session) token(r *http.Request) (string, error) {
 	cookies := append(r.CookiesNamed(SecureCookieName), r.CookiesNamed(CookieName)...)
 	if len(cookies) > 1 {
 		return "", fault.New(fault.Unauthenticated, "The request carries more than one session cookie. Remove the site's cookies and sign in again.")
 	}
 	token := ""
-	for _, one := range found {
+	for _, one := range append(httpapi.HeaderTokens(r), r.URL.Query()[codersdk.SessionTokenName]...) {
 		if one == "" {
 			continue
 		}
@@ -99,19 +91,32 @@ func Token(r *http.Request) (string, error) {
 	if token != "" || len(cookies) == 0 || cookies[0].Value == "" {
 		return token, nil
 	}
-	return cookie(r, cookies[0].Value)
+	return s.cookie(r, cookies[0])
 }
 
-// cookie takes a token from a cookie for reading only, and only where the browser does not say that another site asks: a
-// browser sends cookies along with whatever any page makes it ask.
-func cookie(r *http.Request, token string) (string, error) {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return "", fault.New(fault.Unauthenticated, "A session cookie is taken for reading only. Send the token in the header %s.",
-			codersdk.SessionTokenHeader)
-	}
+// cookie takes a token from a cookie, unless another site asks: a browser sends cookies along with whatever any page makes
+// it ask. A change that another site's page asks for has been refused by the door before.
+//
+// On https a browser's session has the name that is bound to this host; one by the plain name may have been planted by any
+// host of the same domain. Coder's programs, which have no such neighbours, send the plain name along with websockets.
+func (s *Session) cookie(r *http.Request, c *http.Cookie) (string, error) {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "", "none", "same-origin":
-		return token, nil
+	default:
+		return "", fault.New(fault.Unauthenticated, "A session cookie is not taken from another site.")
 	}
-	return "", fault.New(fault.Unauthenticated, "A session cookie is not taken from another site.")
+	if s.Secure && c.Name != SecureCookieName && fromBrowser(r) {
+		return "", fault.New(fault.Unauthenticated, "The session cookie is of an old kind. Sign in again.")
+	}
+	return c.Value, nil
+}
+
+// fromBrowser tells whether a browser asks. On https all of them say so.
+func fromBrowser(r *http.Request) bool {
+	for _, name := range []string{"Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Origin"} {
+		if r.Header.Get(name) != "" {
+			return true
+		}
+	}
+	return false
 }

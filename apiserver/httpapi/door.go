@@ -150,6 +150,13 @@ func (d *door) serve(route Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		t := traceOf(r)
 		t.route = route.Path
+		if !d.kubernetes {
+			// The aggregated door knows no cookies.
+			if err := checkWrite(r, d.site); err != nil {
+				d.fail(w, r, err)
+				return
+			}
+		}
 		caller, err := d.auth.Authenticate(r, route.Door.NeedsCaller())
 		if err == nil && caller == nil && route.Door.NeedsCaller() {
 			err = fault.New(fault.Unauthenticated, "You are signed out. Sign in to continue.")

@@ -49,12 +49,15 @@ type served struct {
 	metrics             *prometheus.Registry
 }
 
-func serve(t *testing.T, routes ...Route) served {
+func serve(t *testing.T, routes ...Route) served { return serveAt(t, "", routes...) }
+
+// serveAt serves at a site.
+func serveAt(t *testing.T, site string, routes ...Route) served {
 	t.Helper()
 	s := served{log: &bytes.Buffer{}, metrics: prometheus.NewRegistry()}
 	var err error
 	s.session, s.aggregated, err = New(Config{Routes: routes, Version: "v2.31.0+berth", Metrics: s.metrics,
-		Log: slog.New(slog.NewJSONHandler(s.log, nil)), Session: byHeader{}, Aggregated: byHeader{}})
+		Log: slog.New(slog.NewJSONHandler(s.log, nil)), Session: byHeader{}, Aggregated: byHeader{}, Site: site})
 	if err != nil {
 		t.Fatal(err)
 	}

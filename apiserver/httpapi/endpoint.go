@@ -24,6 +24,7 @@ type Endpoint struct {
 	action  authz.Action
 	caller  bool // it has no meaning without a known caller
 	raw     bool // it writes its answer itself, and may take long
+	socket  bool // it answers an upgrade to a websocket
 	in, out reflect.Type
 	file    string
 	line    int

@@ -93,6 +93,9 @@ func (r Route) In() reflect.Type { return r.Do.in }
 // Out is the type of the JSON body that is written; nil when there is none, or when the endpoint writes it itself.
 func (r Route) Out() reflect.Type { return r.Do.out }
 
+// Upgrades tells whether the route answers an upgrade to a websocket.
+func (r Route) Upgrades() bool { return r.Do.socket }
+
 // Source is the file and line where the endpoint stands in its table.
 func (r Route) Source() (file string, line int) { return r.Do.file, r.Do.line }
 

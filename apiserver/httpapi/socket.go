@@ -7,14 +7,12 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/url"
 	"reflect"
 	"strings"
 	"time"
 
 	"github.com/coder/websocket"
 
-	"github.com/berth-dev/berth/api/codersdk"
 	"github.com/berth-dev/berth/internal/authz"
 	"github.com/berth-dev/berth/internal/fault"
 )
@@ -34,7 +32,7 @@ type Tail[Line any] struct {
 // gives the lines of the object as it is, with ids above after and below before; a before of 0 sets no end. Its Route is
 // SessionDirect.
 func Logged[T, Line any](load Load[T], a authz.Action, tail func(object T, after, before int64) Tail[Line], changes Changes[T]) Endpoint {
-	return streaming(a, reflect.TypeFor[[]Line](), func(w http.ResponseWriter, r *http.Request) error {
+	e := streaming(a, reflect.TypeFor[[]Line](), func(w http.ResponseWriter, r *http.Request) error {
 		s, err := begin(load, a, r)
 		if err != nil {
 			return err
@@ -76,6 +74,8 @@ func Logged[T, Line any](load Load[T], a authz.Action, tail func(object T, after
 			return lines, part.Ended, nil
 		})
 	})
+	e.socket = true
+	return e
 }
 
 // follows tells whether a log is to be followed: the parameter may stand there without a value.
@@ -95,7 +95,7 @@ func openSocket(w http.ResponseWriter, r *http.Request) (*socket, error) {
 	if watch, ok := r.Context().Value(watchKey{}).(watch); ok {
 		site = watch.site
 	}
-	if err := sameSite(r, site); err != nil {
+	if err := checkSocket(r, site); err != nil {
 		return nil, err
 	}
 	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
@@ -193,33 +193,4 @@ func (s *socket) close(code websocket.StatusCode, reason string) error {
 		return &sendError{err}
 	}
 	return nil
-}
-
-// sameSite refuses a websocket that a page of another site asks for: a browser sends cookies along with it, and lets any
-// page read what comes back. A program that sends its token in a header has it from elsewhere than the browser.
-func sameSite(r *http.Request, site string) error {
-	origins := r.Header.Values("Origin")
-	if len(origins) == 0 || r.Header.Get(codersdk.SessionTokenHeader) != "" || r.Header.Get("Authorization") != "" {
-		return nil
-	}
-	if len(origins) == 1 && originAllowed(origins[0], r, site) {
-		return nil
-	}
-	return fault.New(fault.Forbidden, "A page of another site may not open this connection.")
-}
-
-// originAllowed tells whether an origin is this very site: its scheme, host and port. Where the site is known to be
-// reached by https, http is another site.
-func originAllowed(origin string, r *http.Request, site string) bool {
-	o, err := url.Parse(origin)
-	if err != nil || o.Host == "" || o.Path != "" || o.User != nil || o.RawQuery != "" || o.Fragment != "" {
-		return false
-	}
-	if s, err := url.Parse(site); err == nil && s.Host != "" && strings.EqualFold(o.Host, s.Host) {
-		return strings.EqualFold(o.Scheme, s.Scheme)
-	}
-	if !strings.EqualFold(o.Host, r.Host) {
-		return false
-	}
-	return o.Scheme == "https" || o.Scheme == "http" && r.TLS == nil
 }

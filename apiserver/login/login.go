@@ -80,7 +80,7 @@ func (h *Handlers) login(ctx context.Context, in codersdk.LoginWithPasswordReque
 	h.Noter.Note(user)
 	return session{
 		Body:   codersdk.LoginWithPasswordResponse{SessionToken: token},
-		Header: http.Header{"Set-Cookie": {h.cookie(token, 0).String()}},
+		Header: http.Header{"Set-Cookie": h.cookies(token, 0)},
 	}, nil
 }
 
@@ -92,15 +92,18 @@ func (h *Handlers) logout(ctx context.Context, _ httpapi.None) (httpapi.Reply[co
 	}
 	return httpapi.Reply[codersdk.Response]{
 		Body:   codersdk.Response{Message: "Logged out!"},
-		Header: http.Header{"Set-Cookie": {h.cookie("", -1).String()}},
+		Header: http.Header{"Set-Cookie": h.cookies("", -1)},
 	}, nil
 }
 
-// cookie carries the session for browsers; a negative age takes it away.
-func (h *Handlers) cookie(token string, age int) *http.Cookie {
-	name := authn.CookieName
-	if h.Secure {
-		name = authn.SecureCookieName
+// cookies carry the session for browsers; a negative age takes it away. On https one by the plain name goes in any case: it
+// is from before the site was, and two would be refused.
+func (h *Handlers) cookies(token string, age int) []string {
+	set := func(name, value string, age int) string {
+		return (&http.Cookie{Name: name, Value: value, Path: "/", MaxAge: age, HttpOnly: true, Secure: h.Secure, SameSite: http.SameSiteLaxMode}).String()
 	}
-	return &http.Cookie{Name: name, Value: token, Path: "/", MaxAge: age, HttpOnly: true, Secure: h.Secure, SameSite: http.SameSiteLaxMode}
+	if !h.Secure {
+		return []string{set(authn.CookieName, token, age)}
+	}
+	return []string{set(authn.SecureCookieName, token, age), set(authn.CookieName, "", -1)}
 }
