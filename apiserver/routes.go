@@ -37,8 +37,12 @@ type Deps struct {
 	Files *kept.Files
 	// MaxTokenLifetime is how long a token may live at most.
 	MaxTokenLifetime time.Duration
-	// Limiter bounds attempts to sign in.
-	Limiter *login.Limiter
+	// Attempts bounds how often a wrong password is given.
+	Attempts *httpapi.Attempts
+	// SessionLifetime is how long a session lives after its last use.
+	SessionLifetime time.Duration
+	// NoPasswords says that only owners sign in with a password.
+	NoPasswords bool
 	// Noter is told who was there.
 	Noter authn.Noter
 	// AccessURL is where people reach the server, without a trailing slash.
@@ -53,8 +57,9 @@ type Deps struct {
 func Routes(d Deps) []httpapi.Route {
 	return slices.Concat(
 		(&root.Handlers{AccessURL: d.AccessURL}).Routes(),
-		(&login.Handlers{Store: d.Store, Credentials: d.Credentials, Limiter: d.Limiter, Noter: d.Noter, Secure: d.Secure}).Routes(),
-		(&users.Handlers{Store: d.Store, Credentials: d.Credentials, Attempts: d.Limiter, Now: d.Now}).Routes(),
+		(&login.Handlers{Store: d.Store, Credentials: d.Credentials, Attempts: d.Attempts, Noter: d.Noter,
+			Lifetime: d.SessionLifetime, NoPasswords: d.NoPasswords, Secure: d.Secure}).Routes(),
+		(&users.Handlers{Store: d.Store, Credentials: d.Credentials, Attempts: d.Attempts, Now: d.Now}).Routes(),
 		(&keys.Handlers{Store: d.Store, Credentials: d.Credentials, MaxLifetime: d.MaxTokenLifetime}).Routes(),
 		(&organizations.Handlers{Store: d.Store}).Routes(),
 		(&groups.Handlers{Store: d.Store, Now: d.Now}).Routes(),

@@ -108,6 +108,7 @@ var rows = map[string]row{
 	"GET /api/v2/users/first":                  {wants: everybody(200), path: fixed("/api/v2/users/first")},
 	"POST /api/v2/users/first":                 {wants: everybody(409), path: fixed("/api/v2/users/first"), body: always(codersdk.CreateFirstUserRequest{Email: "a@example.org", Username: "second", Password: "long enough"})},
 	"POST /api/v2/users/login":                 {wants: everybody(401), path: fixed("/api/v2/users/login"), body: always(codersdk.LoginWithPasswordRequest{Email: "a@example.org", Password: "wrong"})},
+	"GET /api/v2/users/authmethods":            {wants: everybody(200), path: fixed("/api/v2/users/authmethods")},
 	"POST /api/v2/users/logout":                {wants: wants{200, 200, 200, 200, 401}, path: fixed("/api/v2/users/logout")},
 	"GET /api/v2/users/{user}":                 {wants: mine(200), path: ofMember("")},
 	"GET /api/v2/organizations/{organization}": {wants: shared(200), path: ofOrganization("")},
@@ -126,6 +127,9 @@ var rows = map[string]row{
 	"DELETE /api/v2/users/{user}/keys/{keyid}": {wants: mine(204), path: func(w *world, _ *v1alpha1.Workspace) string {
 		return "/api/v2/users/" + w.member.Name + "/keys/" + w.token(context.Background(), unique("goes")).ID
 	}},
+
+	"GET /api/v2/users/{user}/gitsshkey": {wants: mine(200), path: ofMember("/gitsshkey")},
+	"PUT /api/v2/users/{user}/gitsshkey": {wants: mine(200), path: ofMember("/gitsshkey")},
 
 	"GET /api/v2/workspace-quota/{user}": {wants: mine(200), path: func(w *world, _ *v1alpha1.Workspace) string {
 		return "/api/v2/workspace-quota/" + w.member.Name

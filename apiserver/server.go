@@ -47,6 +47,14 @@ type Options struct {
 	HTTPS, HTTP, Probes string
 	// Proxies are the networks of the proxies before the server, whose X-Forwarded-For is believed.
 	Proxies []netip.Prefix
+	// SessionLifetime is how long a session lives after its last use; zero means login.DefaultLifetime.
+	SessionLifetime time.Duration
+	// FixedSessions says that a session lives that long after it was begun, used or not.
+	FixedSessions bool
+	// NoPasswords says that only owners sign in with a password.
+	NoPasswords bool
+	// Limits say how often one party may ask.
+	Limits httpapi.Limits
 	// MaxTokenLifetime is how long a token may live at most; zero means keys.DefaultMaxLifetime.
 	MaxTokenLifetime time.Duration
 	// Drain is how long the server goes on to answer after it was told to stop, so that the Service forgets it first.
@@ -62,6 +70,7 @@ type Server struct {
 	seen       *store.Seen
 	frontProxy *authn.FrontProxy
 	keeper     *serving.Keeper
+	proofs     *credentials.Store
 	registry   *prometheus.Registry
 	ready      atomic.Bool
 	// stopping is closed when the doors are about to be shut, so that streams end.
@@ -97,15 +106,19 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		Now: time.Now, Failed: func(err error) { o.Log.Error("serving certificate", "error", err) },
 	}
 	secure := strings.HasPrefix(access, "https://")
-	proofs := credentials.New(s.store.Client(), o.Namespace, time.Now)
+	s.proofs = credentials.New(s.store.Client(), o.Namespace, time.Now)
+	hashes := prometheus.NewCounter(prometheus.CounterOpts{Name: "berth_api_password_hashes_total", Help: "Password hashes that were computed."})
+	s.registry.MustRegister(hashes)
+	s.proofs.Fixed, s.proofs.Hashed = o.FixedSessions, hashes.Inc
 	s.session, s.aggregated, err = httpapi.New(httpapi.Config{
 		Routes: Routes(Deps{
-			Store: s.store, Files: s.store.Files(time.Now), Credentials: proofs, Limiter: login.NewLimiter(time.Now), Noter: s.seen,
+			Store: s.store, Files: s.store.Files(time.Now), Credentials: s.proofs, Attempts: httpapi.NewAttempts(o.Limits), Noter: s.seen,
+			SessionLifetime: cmp.Or(o.SessionLifetime, login.DefaultLifetime), NoPasswords: o.NoPasswords,
 			MaxTokenLifetime: cmp.Or(o.MaxTokenLifetime, keys.DefaultMaxLifetime), AccessURL: access, Secure: secure, Now: time.Now,
 		}),
 		Version: version.Wire(), Log: o.Log, Metrics: s.registry, Proxies: o.Proxies,
-		Session: &authn.Session{Keys: proofs, People: s.store, Noter: s.seen, Secure: secure}, Aggregated: s.frontProxy,
-		Site: access, Stopping: s.stopping,
+		Session: &authn.Session{Keys: s.proofs, People: s.store, Noter: s.seen, Secure: secure}, Aggregated: s.frontProxy,
+		Site: access, Stopping: s.stopping, Limits: o.Limits,
 	})
 	if err != nil {
 		return nil, err
@@ -133,7 +146,7 @@ func (s *Server) Run(ctx context.Context) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	work, failed := errgroup.WithContext(background)
-	for _, part := range []func(context.Context) error{s.store.Start, s.frontProxy.Run, s.seen.Run, s.keeper.Run, s.runProbes} {
+	for _, part := range []func(context.Context) error{s.store.Start, s.frontProxy.Run, s.seen.Run, s.proofs.Run, s.keeper.Run, s.runProbes} {
 		work.Go(func() error { return part(failed) })
 	}
 	work.Go(func() error {

@@ -5,7 +5,6 @@ package apiserver_test
 import (
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -16,7 +15,6 @@ import (
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/internal/credentials"
 	"github.com/berth-dev/berth/internal/ids"
-	"github.com/berth-dev/berth/internal/testing/given"
 )
 
 var _ = Describe("A session", Ordered, func() {
@@ -72,12 +70,6 @@ var _ = Describe("A session", Ordered, func() {
 		Expect(wrong.Message()).To(Equal("Incorrect email or password."))
 		Expect(login(ctx, ada.Spec.Email, "").Status).To(Equal(http.StatusUnauthorized))
 		Expect(login(ctx, ada.Spec.Email, strings.Repeat("x", 100_000)).Status).To(Equal(http.StatusUnauthorized))
-
-		other := newPerson(ctx, organization, func(u *v1alpha1.User) { u.Spec.LoginType = v1alpha1.LoginTypeOIDC })
-		Expect(login(ctx, other.Spec.Email, password).Status).To(Equal(http.StatusForbidden))
-		machine := given.User(unique("machine"))
-		Expect(env.Client.Create(ctx, machine)).To(Succeed())
-		Eventually(func() int { return login(ctx, machine.Spec.Email, password).Status }).Should(Equal(http.StatusForbidden))
 	})
 
 	It("is not a token that was cut, changed or made up", func(ctx SpecContext) {
@@ -121,36 +113,5 @@ var _ = Describe("A session", Ordered, func() {
 		Expect(env.Client.Delete(ctx, gone.User)).To(Succeed())
 		Eventually(func() int { return me(ctx, gone.session) }).WithTimeout(5 * time.Second).Should(Equal(http.StatusUnauthorized))
 		Eventually(func() int { return me(ctx, gone.aggregated) }).WithTimeout(5 * time.Second).Should(Equal(http.StatusForbidden))
-	})
-
-	It("can be tried so often from one address, and no oftener", func(ctx SpecContext) {
-		flood, other := session("").with("X-Forwarded-For", "192.0.2.7"), session("").with("X-Forwarded-For", "192.0.2.8")
-		try := func(d door) answer { return ask(ctx, d, "POST", "/api/v2/users/login", `{"email":"","password":`) }
-		Expect(try(flood).Status).To(Equal(http.StatusBadRequest), "what can't be read is no attempt")
-		const many = 70
-		answers := make(chan answer, many)
-		var asking sync.WaitGroup
-		defer asking.Wait() // none goes on when this spec has failed
-		for range many {
-			asking.Go(func() {
-				defer GinkgoRecover()
-				answers <- ask(ctx, flood, "POST", "/api/v2/users/login", codersdk.LoginWithPasswordRequest{Email: "x@example.org", Password: "x"})
-			})
-		}
-		limited := 0
-		for range many {
-			a := <-answers
-			if a.Status == http.StatusTooManyRequests {
-				limited++
-				Expect(a.Header.Get("Retry-After")).To(MatchRegexp(`^[1-9]$`), "whole seconds, and not many")
-				Expect(a.Message()).NotTo(BeEmpty())
-				continue
-			}
-			Expect(a.Status).To(BeElementOf(http.StatusUnauthorized, http.StatusServiceUnavailable), "wrong, or too many at one moment")
-		}
-		Expect(limited).To(BeNumerically(">", 0))
-		Eventually(func() int {
-			return ask(ctx, other, "POST", "/api/v2/users/login", codersdk.LoginWithPasswordRequest{Email: "x@example.org", Password: "x"}).Status
-		}).Should(Equal(http.StatusUnauthorized))
 	})
 })

@@ -39,6 +39,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/berth-dev/berth/apiserver"
+	"github.com/berth-dev/berth/apiserver/httpapi"
 	"github.com/berth-dev/berth/internal/serving"
 	"github.com/berth-dev/berth/internal/testing/cluster"
 	"github.com/berth-dev/berth/internal/testing/contract"
@@ -116,6 +117,7 @@ func start(change ...func(*apiserver.Options)) *running {
 		HTTPS: loopback, HTTP: loopback, Probes: loopback, Log: slog.New(slog.NewJSONHandler(env.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		// Specs come from addresses of their own, so that one does not use up another's attempts to sign in.
 		Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		Limits:  httpapi.Limits{Off: true}, // specs ask more often than people do; those about limits have a server with them
 	}
 	for _, f := range change {
 		f(&options)

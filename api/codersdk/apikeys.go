@@ -13,7 +13,7 @@ type APIKey struct {
 	// ID is the first ten characters of the key.
 	ID     string    `json:"id"`
 	UserID uuid.UUID `json:"user_id"`
-	// LastUsed is at most an hour too old; the zero time before the first use.
+	// LastUsed is about a minute too old, an hour at most; the zero time before the first use.
 	LastUsed  time.Time `json:"last_used"`
 	ExpiresAt time.Time `json:"expires_at"`
 	CreatedAt time.Time `json:"created_at"`

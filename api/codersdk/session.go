@@ -14,4 +14,7 @@ const (
 	// BuildVersionHeader is the header in which every answer tells the server's version. Clients compare it with their
 	// own and warn when the two are too far apart.
 	BuildVersionHeader = "X-Coder-Build-Version"
+
+	// BypassRatelimitHeader is the request header by which an owner asks not to be bound by limits of how often to ask.
+	BypassRatelimitHeader = "X-Coder-Bypass-Ratelimit"
 )

@@ -30,10 +30,13 @@ type Handlers struct {
 	Files *kept.Files
 }
 
+// perMinute is how many archives one person may send in a minute: each is unpacked.
+const perMinute = 12
+
 // Routes is all that this package serves.
 func (h *Handlers) Routes() []httpapi.Route {
 	return []httpapi.Route{
-		{Method: "POST", Path: "/api/v2/files", Tag: "Files", Door: httpapi.Session, Status: 201,
+		{Method: "POST", Path: "/api/v2/files", Tag: "Files", Door: httpapi.Session, Status: 201, PerMinute: perMinute,
 			Do: httpapi.On(h.uploader, authz.Create, h.upload)},
 		{Method: "GET", Path: "/api/v2/files/{fileID}", Tag: "Files", Door: httpapi.Session, Status: 200,
 			Do: httpapi.On(httpapi.ByID("fileID", h.find), authz.Read, h.download)},

@@ -49,6 +49,8 @@ type Config struct {
 	Site string
 	// Stopping is closed when streams are to end; nil never is.
 	Stopping <-chan struct{}
+	// Limits say how often one party may ask, at both doors together.
+	Limits Limits
 }
 
 // New builds the doors. It fails when a route declares no door or action, or when two routes mean the same requests.
@@ -64,8 +66,9 @@ func New(c Config) (session, aggregated http.Handler, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	front := &door{name: "session", version: c.Version, log: c.Log, metrics: m, auth: c.Session, proxies: c.Proxies, site: c.Site, stopping: c.Stopping}
-	back := &door{name: "aggregated", version: c.Version, log: c.Log, metrics: m, auth: c.Aggregated, proxies: c.Proxies, kubernetes: true}
+	limiter := newLimiter(c.Limits)
+	front := &door{name: "session", limiter: limiter, version: c.Version, log: c.Log, metrics: m, auth: c.Session, proxies: c.Proxies, site: c.Site, stopping: c.Stopping}
+	back := &door{name: "aggregated", limiter: limiter, version: c.Version, log: c.Log, metrics: m, auth: c.Aggregated, proxies: c.Proxies, kubernetes: true}
 	if front.mux, err = front.routes(c.Routes); err != nil {
 		return nil, nil, err
 	}
@@ -89,6 +92,7 @@ type door struct {
 	log     *slog.Logger
 	metrics *metrics
 	auth    Authenticator
+	limiter *limiter
 	mux     *http.ServeMux
 	proxies []netip.Prefix
 	// site and stopping are as in Config; only the session door has streams.
@@ -160,6 +164,12 @@ func (d *door) serve(route Route) http.Handler {
 		caller, err := d.auth.Authenticate(r, route.Door.NeedsCaller())
 		if err == nil && caller == nil && route.Door.NeedsCaller() {
 			err = fault.New(fault.Unauthenticated, "You are signed out. Sign in to continue.")
+		}
+		if !d.kubernetes || caller != nil {
+			// Whom nobody knows behind the kube-apiserver, all of whose address is its own, that one has bounded.
+			if often := d.limiter.take(w.Header(), r, route, caller); often != nil {
+				err = often
+			}
 		}
 		if err != nil {
 			d.fail(w, r, err)

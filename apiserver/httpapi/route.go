@@ -70,6 +70,8 @@ type Route struct {
 	Door Door
 	// Action is what is asked, where the endpoint does not say it itself: Plain and Raw need it, On and Visible have it.
 	Action authz.Action
+	// PerMinute is how often one party may ask in a minute, whatever the deployment allows otherwise; 0 is as often as that.
+	PerMinute int
 	// Status is the status of a success.
 	Status int
 	// Do is what is done.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package keys makes, shows and ends API keys: further sessions, and the long-lived tokens that people make for their
-// programs. What hands out a key is served at /api/v2 only, or a short-lived Kubernetes identity would become a long-lived
+// programs; and the key by which a person's workspaces reach git. What hands out or makes a key is served at /api/v2 only, or a short-lived Kubernetes identity would become a long-lived
 // token. Keeping keys is internal/credentials' business.
 package keys
 
@@ -52,6 +52,10 @@ func (h *Handlers) Routes() []httpapi.Route {
 			Do: httpapi.On(user, authz.Read, h.config)},
 		{Method: "GET", Path: "/api/v2/users/{user}/keys/tokens/{keyname}", Tag: "Users", Door: httpapi.Session, Status: 200,
 			Do: httpapi.On(h.ofPath("keyname", byName), authz.Read, h.show)},
+		{Method: "GET", Path: "/api/v2/users/{user}/gitsshkey", Tag: "Users", Door: httpapi.SessionDirect, Status: 200,
+			Do: httpapi.On(user, authz.Read, h.gitKey)},
+		{Method: "PUT", Path: "/api/v2/users/{user}/gitsshkey", Tag: "Users", Door: httpapi.SessionDirect, Status: 200,
+			Do: httpapi.On(user, authz.Update, h.rotateGitKey)},
 	}
 }
 

@@ -7,6 +7,8 @@ package login
 import (
 	"context"
 	"net/http"
+	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -19,7 +21,11 @@ import (
 	"github.com/berth-dev/berth/internal/credentials"
 	"github.com/berth-dev/berth/internal/fault"
 	"github.com/berth-dev/berth/internal/ids"
+	"github.com/berth-dev/berth/internal/index"
 )
+
+// DefaultLifetime is how long a session lives after its last use where nobody says otherwise.
+const DefaultLifetime = credentials.SessionLifetime
 
 // Handlers serves sign-in and sign-out.
 type Handlers struct {
@@ -27,10 +33,14 @@ type Handlers struct {
 	Store *store.Store
 	// Credentials checks passwords and makes sessions.
 	Credentials *credentials.Store
-	// Limiter bounds how often one address may try.
-	Limiter *Limiter
+	// Attempts bounds how often a wrong password is given.
+	Attempts *httpapi.Attempts
 	// Noter is told who was there.
 	Noter authn.Noter
+	// Lifetime is how long a session lives after its last use.
+	Lifetime time.Duration
+	// NoPasswords says that only owners sign in with a password, so that nobody is locked out where the others' way is broken.
+	NoPasswords bool
 	// Secure says that people reach the server by https, so that cookies can be bound to it.
 	Secure bool
 }
@@ -39,41 +49,54 @@ type Handlers struct {
 func (h *Handlers) Routes() []httpapi.Route {
 	return []httpapi.Route{
 		{Method: "POST", Path: "/api/v2/users/login", Tag: "Authorization", Door: httpapi.AnyoneDirect, Action: authz.Authenticate, Status: 201,
-			Do: httpapi.Plain(h.login)},
+			PerMinute: httpapi.LoginsPerMinute,
+			Do:        httpapi.Plain(h.login)},
+		{Method: "GET", Path: "/api/v2/users/authmethods", Tag: "Users", Door: httpapi.Anyone, Action: authz.Read, Status: 200,
+			Do: httpapi.Plain(h.methods)},
 		{Method: "POST", Path: "/api/v2/users/logout", Tag: "Users", Door: httpapi.SessionDirect, Action: authz.Authenticate, Status: 200,
 			Do: httpapi.Plain(h.logout)},
 	}
 }
 
+// methods says in which ways people may sign in.
+func (h *Handlers) methods(context.Context, httpapi.None) (codersdk.AuthMethods, error) {
+	return codersdk.AuthMethods{Password: codersdk.AuthMethod{Enabled: !h.NoPasswords}}, nil
+}
+
 type session = httpapi.Reply[codersdk.LoginWithPasswordResponse]
 
-// login begins a session. Whether the person is unknown or the password is wrong, the answer is the same and takes as long.
+// login begins a session. Whether the person is unknown, signs in otherwise, is suspended, or the password is wrong, the
+// answer is the same and takes as long: more is told to who knows the password.
 func (h *Handlers) login(ctx context.Context, in codersdk.LoginWithPasswordRequest) (session, error) {
-	if wait := h.Limiter.Take(httpapi.ClientAddress(ctx)); wait > 0 {
-		return session{}, &httpapi.Refusal{Status: http.StatusTooManyRequests, RetryAfter: wait,
-			Fault: fault.New(fault.Unavailable, "You are signing in too often. Wait a moment and try again.")}
-	}
 	user, err := h.Store.UserByEmail(ctx, in.Email)
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return session{}, err
 	}
-	id := uuid.Nil
+	id, account := uuid.Nil, index.Fold(in.Email)
 	if err == nil {
-		id = ids.Of(user)
+		id, account = ids.Of(user), user.Name
+	}
+	correct, err := h.Attempts.Try(ctx, account)
+	if err != nil {
+		return session{}, err
 	}
 	right, err := h.Credentials.CheckPassword(ctx, id, in.Password)
 	if err != nil {
 		return session{}, err
 	}
-	switch {
-	case id != uuid.Nil && user.Spec.LoginType != v1alpha1.LoginTypePassword:
-		return session{}, fault.New(fault.Forbidden, "This account does not sign in with a password. Sign in the way it was set up for.")
-	case !right:
+	if !right {
 		return session{}, fault.New(fault.Unauthenticated, "Incorrect email or password.")
+	}
+	correct()
+	switch {
+	case user.Spec.LoginType != v1alpha1.LoginTypePassword:
+		return session{}, fault.New(fault.Forbidden, "This account does not sign in with a password. Sign in the way it was set up for.")
+	case h.NoPasswords && !slices.Contains(user.Spec.Roles, v1alpha1.SiteRoleOwner):
+		return session{}, fault.New(fault.Forbidden, "Password authentication is disabled. Sign in another way.")
 	case user.Spec.Suspended:
 		return session{}, authn.Suspended()
 	}
-	token, _, err := h.Credentials.Issue(ctx, user, id, user.Spec.LoginType, credentials.SessionLifetime)
+	token, _, err := h.Credentials.Issue(ctx, user, id, user.Spec.LoginType, h.Lifetime)
 	if err != nil {
 		return session{}, err
 	}

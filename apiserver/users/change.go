@@ -75,9 +75,9 @@ func (h *Handlers) setPassword(ctx context.Context, a store.Account, in codersdk
 	own := caller.User == a.User.Name
 	if own {
 		// Whoever has found an open session must not find the password by it.
-		if wait := h.Attempts.Take(httpapi.ClientAddress(ctx)); wait > 0 {
-			return none, &httpapi.Refusal{Status: http.StatusTooManyRequests, RetryAfter: wait,
-				Fault: fault.New(fault.Unavailable, "You are trying passwords too often. Wait a moment and try again.")}
+		correct, err := h.Attempts.Try(ctx, a.User.Name)
+		if err != nil {
+			return none, err
 		}
 		right, err := h.Credentials.CheckPassword(ctx, id, in.OldPassword)
 		if err != nil {
@@ -86,6 +86,7 @@ func (h *Handlers) setPassword(ctx context.Context, a store.Account, in codersdk
 		if !right {
 			return none, fault.On("old_password", "is not your password")
 		}
+		correct()
 	}
 	same, err := h.Credentials.CheckPassword(ctx, id, in.Password)
 	if err != nil {

@@ -7,7 +7,6 @@ package users
 import (
 	"context"
 	"net/http"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -30,10 +29,8 @@ type Handlers struct {
 	Store *store.Store
 	// Credentials keeps passwords and sessions.
 	Credentials *credentials.Store
-	// Attempts bounds how often one address may try a password: it gives back how long to wait, or zero.
-	Attempts interface {
-		Take(netip.Addr) time.Duration
-	}
+	// Attempts bounds how often a wrong password is given.
+	Attempts *httpapi.Attempts
 	// Now tells the time.
 	Now func() time.Time
 }

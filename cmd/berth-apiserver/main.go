@@ -23,7 +23,9 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/berth-dev/berth/apiserver"
+	"github.com/berth-dev/berth/apiserver/httpapi"
 	"github.com/berth-dev/berth/apiserver/keys"
+	"github.com/berth-dev/berth/apiserver/login"
 	"github.com/berth-dev/berth/internal/version"
 )
 
@@ -87,6 +89,11 @@ func command() *cobra.Command {
 	f.Uint16Var(&http, "http-port", 8080, "port of /api/v2 without TLS, for an ingress")
 	f.Uint16Var(&metrics, "metrics-port", 8090, "port of /livez, /readyz and /metrics")
 	f.StringSliceVar(&proxies, "trusted-proxies", nil, "networks of proxies whose X-Forwarded-For is believed")
+	f.DurationVar(&o.SessionLifetime, "session-duration", login.DefaultLifetime, "how long a session lives after its last use")
+	f.BoolVar(&o.FixedSessions, "disable-session-expiry-refresh", false, "let a session end that long after it was begun, used or not")
+	f.BoolVar(&o.NoPasswords, "disable-password-auth", false, "let only owners sign in with a password")
+	f.IntVar(&o.Limits.PerMinute, "api-rate-limit", httpapi.DefaultPerMinute, "how often one person, or address, may ask one route in a minute; negative: without limit")
+	f.BoolVar(&o.Limits.Off, "dangerous-disable-rate-limits", false, "lift every limit, also those on wrong passwords")
 	f.DurationVar(&o.MaxTokenLifetime, "max-token-lifetime", keys.DefaultMaxLifetime, "how long a token that a person makes may live")
 	f.DurationVar(&o.Drain, "drain", 5*time.Second, "how long to go on answering when told to stop")
 	f.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")

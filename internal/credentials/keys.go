@@ -23,9 +23,6 @@ import (
 const (
 	// SessionLifetime is how long a session lives after its last use.
 	SessionLifetime = 24 * time.Hour
-	// renewEvery is how long ago a key's use must have been noted before it is written again: the precision of UsedAt, and
-	// by how much a session may end too early.
-	renewEvery = time.Hour
 	// maxKeys is how many keys a user may have; the sessions nearest to their end make room.
 	maxKeys = 500
 
@@ -65,7 +62,8 @@ type Key struct {
 	// CreatedAt and ExpiresAt bound its life; Lifetime is how long that was meant to be, after the last use for a session.
 	CreatedAt, ExpiresAt time.Time
 	Lifetime             time.Duration
-	// UsedAt is when it was last used, at most an hour too old; zero before the first use.
+	// UsedAt is when it was last used, a minute too old or, where many keys are in use, up to an hour; zero before the first
+	// use.
 	UsedAt time.Time
 	// LoginType is how the person had signed in to get it.
 	LoginType v1alpha1.LoginType
@@ -182,34 +180,34 @@ func (s *Store) Verify(ctx context.Context, text string) (Key, error) {
 		if !kept.ExpiresAt.After(now) {
 			return Key{}, fault.New(fault.Unauthenticated, "Your session has expired. Sign in again.")
 		}
-		if kept, err := s.renew(ctx, secret, user, t.id, kept, now); err == nil {
-			return key(t.id, user, kept), nil
-		}
-		return key(t.id, user, kept), nil // it is used all the same, and the next request tries again
+		return key(t.id, user, s.used(ctx, user, t.id, kept, now)), nil
 	}
 	return Key{}, fault.New(fault.Unauthenticated, "The session token is invalid. Sign in again.")
 }
 
-// renew notes that a key is used, at most once in renewEvery, and moves a session's end. It writes over nothing that it
-// has not seen: a key that was ended in the meantime stays so.
-func (s *Store) renew(ctx context.Context, secret *corev1.Secret, user uuid.UUID, id string, k keptKey, now time.Time) (keptKey, error) {
-	if now.Sub(k.UsedAt) < renewEvery {
+// renew notes that a key is used and moves a session's end, unless that was noted less long ago than said. It writes over
+// nothing that it has not seen: a key that was ended in the meantime stays so.
+func (s *Store) renew(ctx context.Context, u use, now time.Time, unless time.Duration) (keptKey, error) {
+	secret, err := s.get(ctx, u.user)
+	if err != nil {
+		return keptKey{}, err
+	}
+	k, ok := readKey(keyPrefix+u.id, secret.Data[keyPrefix+u.id])
+	if !ok || !k.ExpiresAt.After(now) {
+		return keptKey{}, fault.New(fault.Unauthenticated, "Your session has ended. Sign in again.")
+	}
+	if now.Sub(k.UsedAt) < unless {
 		return k, nil
 	}
-	renewed := k
-	renewed.UsedAt = now.UTC()
-	if k.Session {
-		renewed.ExpiresAt = now.UTC().Add(time.Duration(k.Lifetime) * time.Second)
+	k.UsedAt = now.UTC()
+	if k.Session && !s.Fixed {
+		k.ExpiresAt = now.UTC().Add(time.Duration(k.Lifetime) * time.Second)
 	}
-	value, err := json.Marshal(renewed)
+	value, err := json.Marshal(k)
 	if err != nil {
-		return k, err
+		return keptKey{}, err
 	}
-	err = s.patch(ctx, user, map[string][]byte{keyPrefix + id: value}, secret.ResourceVersion)
-	if err != nil {
-		return k, err
-	}
-	return renewed, nil
+	return k, s.patch(ctx, u.user, map[string][]byte{keyPrefix + u.id: value}, secret.ResourceVersion)
 }
 
 // Revoke ends a key; one that is not there has ended already.

@@ -55,10 +55,12 @@ type hasher struct {
 	slots, queue chan struct{}
 	// nobody is a hash that no password has. Checking against it makes an unknown user cost what a known one does.
 	nobody string
+	// computed is told of each hash that is.
+	computed func()
 }
 
 func newHasher() *hasher {
-	h := &hasher{slots: make(chan struct{}, hashSlots), queue: make(chan struct{}, hashSlots+hashQueue)}
+	h := &hasher{computed: func() {}, slots: make(chan struct{}, hashSlots), queue: make(chan struct{}, hashSlots+hashQueue)}
 	h.nobody = encode(random(saltBytes), random(hashBytes))
 	return h
 }
@@ -110,6 +112,7 @@ func (h *hasher) derive(ctx context.Context, password string, salt []byte) ([]by
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	h.computed()
 	return argon2.IDKey([]byte(password), salt, hashTime, hashMemory, hashLanes, hashBytes), nil
 }
 

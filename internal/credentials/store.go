@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/utils/lru"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
@@ -42,15 +43,29 @@ const (
 
 // Store reads and writes credentials. It may be used by many goroutines at once.
 type Store struct {
+	// Fixed says that sessions do not slide. It is set before the Store is used.
+	Fixed bool
+	// Hashed, where it is not nil, is told of each password hash that is computed. It is set before the Store is used.
+	Hashed func()
+
 	client    client.Client
 	namespace string
 	now       func() time.Time
 	hasher    *hasher
+
+	uses  chan use
+	noted *lru.Cache // by a key's id: when this process last queued that it was used
 }
 
 // New is a store of Secrets in Berth's namespace. The client should read them from a cache that has KeyIndex.
 func New(c client.Client, namespace string, now func() time.Time) *Store {
-	return &Store{client: c, namespace: namespace, now: now, hasher: newHasher()}
+	s := &Store{client: c, namespace: namespace, now: now, hasher: newHasher(), uses: make(chan use, usesWaiting), noted: lru.New(usesKnown)}
+	s.hasher.computed = func() {
+		if s.Hashed != nil {
+			s.Hashed()
+		}
+	}
+	return s
 }
 
 // SetPassword makes the password the user's and ends all sessions and tokens that the old one led to, but for those of the
