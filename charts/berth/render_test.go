@@ -271,6 +271,14 @@ func TestValues(t *testing.T) {
 		"a node port":       {set: []string{"service.type=NodePort", "service.nodePorts.http=30080"}, wantText: []string{"nodePort: 30080"}},
 		"no node port":      {wantAbsent: []string{"nodePort"}},
 		"the access URL":    {set: []string{"apiserver.accessURL=https://berth.example.org"}, wantText: []string{"--access-url=https://berth.example.org"}},
+		"sessions and limits": {wantText: []string{"--session-duration=24h\n", "--disable-session-expiry-refresh=false\n", "--disable-password-auth=false\n",
+			"--api-rate-limit=512\n", "--dangerous-disable-rate-limits=false\n"}},
+		"other sessions and limits": {
+			set: []string{"apiserver.sessions.duration=8h", "apiserver.sessions.refresh=false", "apiserver.sessions.passwords=false",
+				"apiserver.rateLimits.api=2000000", "apiserver.rateLimits.disableAll=true"},
+			wantText: []string{"--session-duration=8h\n", "--disable-session-expiry-refresh=true\n", "--disable-password-auth=true\n",
+				"--api-rate-limit=2000000\n", "--dangerous-disable-rate-limits=true\n"},
+		},
 		"no access URL":     {wantAbsent: []string{"--access-url"}},
 		"no aggregation":    {set: []string{"aggregation.enabled=false"}, wantText: []string{"--aggregation=false"}},
 		"no network policy": {set: []string{"networkPolicy.enabled=false"}, wantAbsent: []string{"kind: NetworkPolicy"}},
@@ -307,6 +315,8 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"service.type=Headless":            "/service/type",
 		"service.nodePorts.http=99999":     "/service/nodePorts/http",
 		"apiserver.accessURL=berth.local":  "/apiserver/accessURL",
+		"apiserver.sessions.duration=1d":   "/apiserver/sessions/duration",
+		"apiserver.rateLimits.api=0":       "/apiserver/rateLimits/api",
 		"metrics.serviceMonitor.every=30s": "every",
 	} {
 		if _, err := run(t.Context(), t, "template", chart, "--kube-version", kubeVersion, "--set", set); err == nil || !strings.Contains(err.Error(), want) {
