@@ -141,6 +141,21 @@ var _ = Describe("A token", func() {
 		Expect(names(list(ctx, w.member.session, ""))).To(Equal([]string{"one"}))
 	})
 
+	It("for git is a person's own, shown by its public half alone, and replaced on demand", func(ctx SpecContext) {
+		const path = "users/me/gitsshkey"
+		first := got[codersdk.GitSSHKey](ctx, 200, w.member.session, "GET", path, nil)
+		Expect(first.PublicKey).To(MatchRegexp(`^ssh-ed25519 [A-Za-z0-9+/=]+\n$`))
+		Expect(first.UserID).To(Equal(ids.Of(w.member.User)))
+		Expect(got[codersdk.GitSSHKey](ctx, 200, w.member.session, "GET", path, nil)).To(Equal(first), "a second look changes nothing")
+		Expect(got[codersdk.GitSSHKey](ctx, 200, w.peer.session, "GET", path, nil).PublicKey).NotTo(Equal(first.PublicKey))
+		refused(ctx, 404, w.peer.session, "GET", "users/"+w.member.Name+"/gitsshkey", nil)
+		next := got[codersdk.GitSSHKey](ctx, 200, w.member.session, "PUT", path, nil)
+		Expect(next.PublicKey).NotTo(Equal(first.PublicKey))
+		Expect(next.CreatedAt).To(BeTemporally("==", first.CreatedAt))
+		Expect(got[codersdk.GitSSHKey](ctx, 200, w.owner.session, "GET", "users/"+w.member.Name+"/gitsshkey", nil)).To(Equal(next))
+		Expect(me(ctx, w.member.session)).To(Equal(http.StatusOK), "it ends no session")
+	})
+
 	It("of everybody is listed to whoever may see them", func(ctx SpecContext) {
 		create(ctx, w.member.session, codersdk.CreateTokenRequest{TokenName: "members"})
 		create(ctx, w.peer.session, codersdk.CreateTokenRequest{TokenName: "peers"})

@@ -68,7 +68,7 @@ var _ = Describe("A sign-in", Ordered, func() {
 			Eventually(func() int { return at(ctx, session(""), u.Spec.Email, password).Status }).WithTimeout(30 * time.Second).ShouldNot(Equal(http.StatusUnauthorized))
 		}
 		suspended := people["is suspended"]
-		got[codersdk.User](ctx, 200, people["an owner"].session, "PUT", "users/"+suspended.Name+"/status/suspend", nil)
+		got[codersdk.User](ctx, 200, people["an owner"].aggregated, "PUT", "users/"+suspended.Name+"/status/suspend", nil)
 	})
 
 	It("costs one hash, whoever it is, and tells a stranger nothing", func(ctx SpecContext) {

@@ -13,6 +13,7 @@ import (
 	. "github.com/onsi/gomega"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/berth-dev/berth/api/codersdk"
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/internal/ids"
 	"github.com/berth-dev/berth/internal/joblog"
@@ -74,6 +75,45 @@ var _ = Describe("A stream", func() {
 			_, _, err = conn.Read(limit)
 			cancel()
 			Expect(websocket.CloseStatus(err)).To(Equal(websocket.StatusPolicyViolation), "%s: %v", name, err)
+		}
+	})
+
+	It("V 17: ends by what another server did", func(ctx SpecContext) {
+		other := start()
+		for name, end := range map[string]func(w *world){
+			"suspended": func(w *world) {
+				Expect(ask(ctx, w.owner.session, "PUT", "/api/v2/users/"+w.member.Name+"/status/suspend", nil).Status).To(Equal(http.StatusOK))
+			},
+			"signed out": func(w *world) {
+				Expect(ask(ctx, w.member.session, "POST", "/api/v2/users/logout", nil).Status).To(Equal(http.StatusOK))
+			},
+			"the key deleted": func(w *world) {
+				id, _, _ := strings.Cut(w.member.session.header.Get("Coder-Session-Token"), "-")
+				Expect(ask(ctx, w.owner.session, "DELETE", "/api/v2/users/"+w.member.Name+"/keys/"+id, nil).Status).To(Equal(http.StatusNoContent))
+			},
+			"a new password": func(w *world) {
+				Expect(ask(ctx, w.owner.session, "PUT", "/api/v2/users/"+w.member.Name+"/password",
+					codersdk.UpdateUserPasswordRequest{Password: "another long one"}).Status).To(Equal(http.StatusNoContent))
+			},
+			"the account deleted": func(w *world) {
+				Expect(env.Client.Delete(ctx, w.member.User)).To(Succeed())
+			},
+		} {
+			w := newWorld(ctx)
+			_, logs := w.working(ctx)
+			there := w.member.session
+			there.base = sessionAt(other, "").base
+			Eventually(func() int { return ask(ctx, there, "GET", logs, nil).Status }).WithTimeout(30 * time.Second).Should(Equal(http.StatusOK))
+			conn, status := follow(ctx, there, logs)
+			Expect(status).To(Equal(http.StatusSwitchingProtocols), name)
+			_, _, err := conn.Read(ctx)
+			Expect(err).NotTo(HaveOccurred())
+			end(w)
+			limit, cancel := context.WithTimeout(ctx, 10*time.Second)
+			_, _, err = conn.Read(limit)
+			cancel()
+			Expect(websocket.CloseStatus(err)).To(Equal(websocket.StatusPolicyViolation), "%s: %v", name, err)
+			Expect(me(ctx, there)).To(Equal(http.StatusUnauthorized), name)
 		}
 	})
 
