@@ -14,7 +14,6 @@ import (
 	"golang.org/x/crypto/ssh"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 )
@@ -48,19 +47,11 @@ func (s *Store) RotateGitKey(ctx context.Context, account *v1alpha1.User, id uui
 }
 
 func (s *Store) gitKey(ctx context.Context, account *v1alpha1.User, id uuid.UUID, anew bool) (GitKey, error) {
-	var last error
 	var made GitKey
-	err := wait.PollUntilContextTimeout(ctx, rewriteEvery, rewriteFor, true, func(ctx context.Context) (done bool, err error) {
-		made, last = s.tryGitKey(ctx, account, id, anew)
-		// Somebody else wrote in between, perhaps this very key.
-		if apierrors.IsConflict(last) || apierrors.IsAlreadyExists(last) {
-			return false, nil
-		}
-		return true, last
+	err := s.insist(ctx, id, func(ctx context.Context) (err error) {
+		made, err = s.tryGitKey(ctx, account, id, anew)
+		return err
 	})
-	if wait.Interrupted(err) && last != nil {
-		err = last
-	}
 	return made, err
 }
 

@@ -16,7 +16,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/lru"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -35,10 +34,6 @@ const (
 	secretPrefix  = "berth-user-"
 	passwordField = "password"
 	keyPrefix     = "key-"
-
-	// rewriteEvery and rewriteFor are how a write is made anew whose Secret somebody else wrote in between: as soon as the
-	// cache may know what that was.
-	rewriteEvery, rewriteFor = 50 * time.Millisecond, 5 * time.Second
 )
 
 // Store reads and writes credentials. It may be used by many goroutines at once.
@@ -53,13 +48,15 @@ type Store struct {
 	now       func() time.Time
 	hasher    *hasher
 
+	turns *turns
 	uses  chan use
 	noted *lru.Cache // by a key's id: when this process last queued that it was used
 }
 
 // New is a store of Secrets in Berth's namespace. The client should read them from a cache that has KeyIndex.
 func New(c client.Client, namespace string, now func() time.Time) *Store {
-	s := &Store{client: c, namespace: namespace, now: now, hasher: newHasher(), uses: make(chan use, usesWaiting), noted: lru.New(usesKnown)}
+	s := &Store{client: c, namespace: namespace, now: now, hasher: newHasher(), turns: newTurns(),
+		uses: make(chan use, usesWaiting), noted: lru.New(usesKnown)}
 	s.hasher.computed = func() {
 		if s.Hashed != nil {
 			s.Hashed()
@@ -91,17 +88,16 @@ func (s *Store) EndAll(ctx context.Context, account *v1alpha1.User, id uuid.UUID
 // rewrite sets fields of the user's Secret and removes the keys that are to end. It is bound to the Secret as it was read:
 // a key that another replica makes at the same time is met by the next try, and does not outlive what ends it.
 func (s *Store) rewrite(ctx context.Context, account *v1alpha1.User, id uuid.UUID, set map[string][]byte, ends func(id string, k keptKey) bool) error {
-	var last error
-	err := wait.PollUntilContextTimeout(ctx, rewriteEvery, rewriteFor, true, func(ctx context.Context) (bool, error) {
+	return s.insist(ctx, id, func(ctx context.Context) error {
 		secret, err := s.get(ctx, id)
 		if apierrors.IsNotFound(err) {
 			if len(set) == 0 {
-				return true, nil
+				return nil
 			}
-			return true, s.write(ctx, account, id, set)
+			return s.write(ctx, account, id, set)
 		}
 		if err != nil {
-			return false, err
+			return err
 		}
 		fields := maps.Clone(set)
 		if fields == nil {
@@ -115,18 +111,10 @@ func (s *Store) rewrite(ctx context.Context, account *v1alpha1.User, id uuid.UUI
 			}
 		}
 		if len(fields) == 0 {
-			return true, nil
+			return nil
 		}
-		last = s.patch(ctx, id, fields, secret.ResourceVersion)
-		if apierrors.IsConflict(last) {
-			return false, nil
-		}
-		return true, last
+		return s.patch(ctx, id, fields, secret.ResourceVersion)
 	})
-	if wait.Interrupted(err) && last != nil {
-		return last
-	}
-	return err
 }
 
 // CheckPassword tells whether the password is that of the user with the id. Of a user who is not there, or who has no

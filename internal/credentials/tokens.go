@@ -20,9 +20,6 @@ import (
 	"github.com/berth-dev/berth/internal/fault"
 )
 
-// writeTries is how often a token is tried to be written when others write the same user's Secret.
-const writeTries = 10
-
 // Token is a long-lived key that a person asks for.
 type Token struct {
 	// Name is unique among the person's tokens that have not expired.
@@ -43,15 +40,13 @@ func (s *Store) IssueToken(ctx context.Context, account *v1alpha1.User, id uuid.
 	if err != nil {
 		return "", Key{}, fmt.Errorf("encoding a token: %w", err)
 	}
-	for range writeTries {
-		if err = s.addToken(ctx, account, id, keyPrefix+t.id, value, want.Name, now); err == nil {
-			return t.String(), key(t.id, id, kept), nil
-		}
-		if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {
-			return "", Key{}, err
-		}
+	err = s.insist(ctx, id, func(ctx context.Context) error {
+		return s.addToken(ctx, account, id, keyPrefix+t.id, value, want.Name, now)
+	})
+	if err != nil {
+		return "", Key{}, err
 	}
-	return "", Key{}, err
+	return t.String(), key(t.id, id, kept), nil
 }
 
 // addToken writes a token beside the keys that it was judged by: whoever writes meanwhile makes it a conflict, so that two
