@@ -49,6 +49,8 @@ type Options struct {
 	Proxies []netip.Prefix
 	// MaxTokenLifetime is how long a token may live at most; zero means keys.DefaultMaxLifetime.
 	MaxTokenLifetime time.Duration
+	// SCIMKeyFile holds the key of the identity provider that keeps accounts by SCIM; empty lets none.
+	SCIMKeyFile string
 	// Drain is how long the server goes on to answer after it was told to stop, so that the Service forgets it first.
 	Drain time.Duration
 	// Log takes everything that is said.
@@ -96,6 +98,10 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		Client: s.store.Live(), Namespace: o.Namespace, Names: serving.Names(o.Service, o.Namespace),
 		Now: time.Now, Failed: func(err error) { o.Log.Error("serving certificate", "error", err) },
 	}
+	var provider httpapi.Authenticator
+	if o.SCIMKeyFile != "" {
+		provider = &authn.Provider{File: o.SCIMKeyFile}
+	}
 	proofs := credentials.New(s.store.Client(), o.Namespace, time.Now)
 	s.session, s.aggregated, err = httpapi.New(httpapi.Config{
 		Routes: Routes(Deps{
@@ -103,7 +109,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 			MaxTokenLifetime: cmp.Or(o.MaxTokenLifetime, keys.DefaultMaxLifetime), AccessURL: access, Secure: strings.HasPrefix(access, "https://"), Now: time.Now,
 		}),
 		Version: version.Wire(), Log: o.Log, Metrics: s.registry, Proxies: o.Proxies,
-		Session: &authn.Session{Keys: proofs, People: s.store, Noter: s.seen}, Aggregated: s.frontProxy,
+		Session: &authn.Session{Keys: proofs, People: s.store, Noter: s.seen}, Aggregated: s.frontProxy, Provider: provider,
 		Site: access, Stopping: s.stopping,
 	})
 	if err != nil {
