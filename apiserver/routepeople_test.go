@@ -18,6 +18,15 @@ import (
 
 // peopleRows are the rows of the routes about users, groups, organizations and rights.
 var peopleRows = map[string]row{
+	// a session opens none of the provider's
+	"GET /scim/v2/ServiceProviderConfig": {wants: everybody(401), path: fixed("/scim/v2/ServiceProviderConfig")},
+	"GET /scim/v2/Users":                 {wants: everybody(401), path: fixed("/scim/v2/Users")},
+	"POST /scim/v2/Users":                {wants: everybody(401), path: fixed("/scim/v2/Users"), body: always(json.RawMessage(`{}`))},
+	"GET /scim/v2/Users/{id}":            {wants: everybody(401), path: ofProvisioned},
+	"PUT /scim/v2/Users/{id}":            {wants: everybody(401), path: ofProvisioned, body: always(json.RawMessage(`{}`))},
+	"PATCH /scim/v2/Users/{id}":          {wants: everybody(401), path: ofProvisioned, body: always(json.RawMessage(`{"active":false}`))},
+	"DELETE /scim/v2/Users/{id}":         {wants: everybody(401), path: ofProvisioned},
+
 	"GET /api/v2/users": {wants: wants{200, 200, 200, 200, 401}, path: fixed("/api/v2/users?limit=1&q=role:owner")},
 	"POST /api/v2/users": {wants: wants{201, 403, 403, 403, 401}, path: fixed("/api/v2/users"), body: func(w *world) any {
 		name, id := unique("made"), ids.Of(w.organization)
@@ -94,4 +103,9 @@ func ofLeaver(rest string) func(*world, *v1alpha1.Workspace) string {
 		}).WithTimeout(30 * time.Second).Should(Equal(http.StatusOK))
 		return "/api/v2/users/" + u.Name + rest
 	}
+}
+
+// ofProvisioned is the member's account as an identity provider asks for it.
+func ofProvisioned(w *world, _ *v1alpha1.Workspace) string {
+	return "/scim/v2/Users/" + ids.Of(w.member.User).String()
 }

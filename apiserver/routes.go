@@ -17,6 +17,7 @@ import (
 	"github.com/berth-dev/berth/apiserver/organizations"
 	"github.com/berth-dev/berth/apiserver/quotas"
 	"github.com/berth-dev/berth/apiserver/root"
+	"github.com/berth-dev/berth/apiserver/scim"
 	"github.com/berth-dev/berth/apiserver/store"
 	"github.com/berth-dev/berth/apiserver/templates"
 	"github.com/berth-dev/berth/apiserver/users"
@@ -63,6 +64,7 @@ func Routes(d Deps) []httpapi.Route {
 		(&keys.Handlers{Store: d.Store, Credentials: d.Credentials, MaxLifetime: d.MaxTokenLifetime}).Routes(),
 		(&organizations.Handlers{Store: d.Store}).Routes(),
 		(&groups.Handlers{Store: d.Store, Now: d.Now}).Routes(),
+		(&scim.Handlers{Store: d.Store, Credentials: d.Credentials, Now: d.Now}).Routes(),
 		(&authcheck.Handlers{Store: d.Store}).Routes(),
 		(&quotas.Handlers{Store: d.Store}).Routes(),
 		(&templates.Handlers{Store: d.Store, Now: d.Now}).Routes(),

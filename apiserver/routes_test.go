@@ -24,13 +24,26 @@ import (
 	"github.com/berth-dev/berth/internal/testing/contract"
 )
 
+// besideContract are the routes that the contract does not have, with the reason that there are such.
+var besideContract = map[string]string{
+	"GET /scim/v2/ServiceProviderConfig": "identity providers ask for it first",
+	"PUT /scim/v2/Users/{id}":            "some providers send whole users in place of changes",
+	"DELETE /scim/v2/Users/{id}":         "some providers delete whom they have suspended before",
+}
+
 // Every route that is built has the contract's door, status and schemas.
 func TestRoutesAgreeWithContract(t *testing.T) {
 	facts := contract.Seed(t)
 	for _, r := range apiserver.Routes(apiserver.Deps{}) {
 		t.Run(r.String(), func(t *testing.T) {
+			if _, ok := facts.Endpoint(r.Method, r.Path); !ok && besideContract[r.String()] != "" {
+				return
+			}
 			auth := contract.AuthNone
-			if r.Door.NeedsCaller() {
+			switch {
+			case r.Door == httpapi.Provider:
+				auth = contract.AuthSCIM
+			case r.Door.NeedsCaller():
 				auth = contract.AuthSession
 			}
 			for _, err := range facts.CheckRoute(contract.Route{
@@ -238,6 +251,11 @@ func (r row) actors(w *world, unlisted door, route httpapi.Route) []actor {
 		auditor.wantSession, auditor.wantAggregated = http.StatusForbidden, http.StatusForbidden
 		if route.Asks() == authz.Use { // what every member may
 			auditor.wantSession, auditor.wantAggregated = r.peer, r.peer
+		}
+	}
+	if route.Door == httpapi.Provider {
+		for i := range actors {
+			actors[i].wantSession = http.StatusUnauthorized // a person's session is no provider's key
 		}
 	}
 	if route.Door.NeedsCaller() {

@@ -57,6 +57,8 @@ type Options struct {
 	Limits httpapi.Limits
 	// MaxTokenLifetime is how long a token may live at most; zero means keys.DefaultMaxLifetime.
 	MaxTokenLifetime time.Duration
+	// SCIMKeyFile holds the key of the identity provider that keeps accounts by SCIM; empty lets none.
+	SCIMKeyFile string
 	// Drain is how long the server goes on to answer after it was told to stop, so that the Service forgets it first.
 	Drain time.Duration
 	// Log takes everything that is said.
@@ -110,6 +112,10 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	hashes := prometheus.NewCounter(prometheus.CounterOpts{Name: "berth_api_password_hashes_total", Help: "Password hashes that were computed."})
 	s.registry.MustRegister(hashes)
 	s.proofs.Fixed, s.proofs.Hashed = o.FixedSessions, hashes.Inc
+	var provider httpapi.Authenticator
+	if o.SCIMKeyFile != "" {
+		provider = &authn.Provider{File: o.SCIMKeyFile}
+	}
 	s.session, s.aggregated, err = httpapi.New(httpapi.Config{
 		Routes: Routes(Deps{
 			Store: s.store, Files: s.store.Files(time.Now), Credentials: s.proofs, Attempts: httpapi.NewAttempts(o.Limits), Noter: s.seen,
@@ -117,7 +123,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 			MaxTokenLifetime: cmp.Or(o.MaxTokenLifetime, keys.DefaultMaxLifetime), AccessURL: access, Secure: secure, Now: time.Now,
 		}),
 		Version: version.Wire(), Log: o.Log, Metrics: s.registry, Proxies: o.Proxies,
-		Session: &authn.Session{Keys: s.proofs, People: s.store, Noter: s.seen, Secure: secure}, Aggregated: s.frontProxy,
+		Session: &authn.Session{Keys: s.proofs, People: s.store, Noter: s.seen, Secure: secure}, Aggregated: s.frontProxy, Provider: provider,
 		Site: access, Stopping: s.stopping, Limits: o.Limits,
 	})
 	if err != nil {

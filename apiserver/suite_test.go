@@ -55,9 +55,11 @@ func TestAPIServer(t *testing.T) {
 }
 
 const (
-	namespace = "berth-system"
-	service   = "berth-apiserver"
-	group     = "/apis/codersdk.berth.dev/v2"
+	// providerKey is what the identity provider of the tests sends.
+	providerKey = "a-key-of-the-identity-provider"
+	namespace   = "berth-system"
+	service     = "berth-apiserver"
+	group       = "/apis/codersdk.berth.dev/v2"
 )
 
 // env is the control plane and the one server that all specs share.
@@ -112,9 +114,11 @@ func start(change ...func(*apiserver.Options)) *running {
 	config.QPS, config.Burst = -1, -1
 	ctx, stop := context.WithCancel(context.Background())
 	loopback := "127.0.0.1:0"
+	keyFile := filepath.Join(GinkgoT().TempDir(), "scim-key")
+	Expect(os.WriteFile(keyFile, []byte(providerKey+"\n"), 0o600)).To(Succeed())
 	options := apiserver.Options{
 		Config: config, Namespace: namespace, Service: service, AccessURL: "http://berth.test",
-		HTTPS: loopback, HTTP: loopback, Probes: loopback, Log: slog.New(slog.NewJSONHandler(env.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		HTTPS: loopback, HTTP: loopback, Probes: loopback, SCIMKeyFile: keyFile, Log: slog.New(slog.NewJSONHandler(env.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		// Specs come from addresses of their own, so that one does not use up another's attempts to sign in.
 		Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		Limits:  httpapi.Limits{Off: true}, // specs ask more often than people do; those about limits have a server with them

@@ -210,6 +210,10 @@ const (
 	// AnnotationCreatedBy is the metadata.name of the User who created the object through the API.
 	AnnotationCreatedBy = "berth.dev/created-by"
 
+	// AnnotationProvisionedAs on a User is the name by which an identity provider knows the account that it keeps by SCIM. An
+	// account without it is none of the provider's.
+	AnnotationProvisionedAs = "berth.dev/provisioned-as"
+
 	// AnnotationDormantSince on a Workspace is the RFC 3339 time since which it is dormant. The manager sets it by the
 	// template's lifecycle.dormantAfter, people by the API or by kubectl; taking it away, or starting the workspace, wakes
 	// it. What can't be read as a time counts as absent.

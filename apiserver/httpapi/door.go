@@ -43,8 +43,8 @@ type Config struct {
 	Metrics prometheus.Registerer
 	// Proxies are the networks whose word on a client's address is believed.
 	Proxies []netip.Prefix
-	// Session and Aggregated find out who calls.
-	Session, Aggregated Authenticator
+	// Session and Aggregated find out who calls. Provider knows the identity provider; nil lets none in.
+	Session, Aggregated, Provider Authenticator
 	// Site is where people reach the server, such as https://berth.example; empty where that is not known.
 	Site string
 	// Stopping is closed when streams are to end; nil never is.
@@ -67,7 +67,7 @@ func New(c Config) (session, aggregated http.Handler, err error) {
 		return nil, nil, err
 	}
 	limiter := newLimiter(c.Limits)
-	front := &door{name: "session", limiter: limiter, version: c.Version, log: c.Log, metrics: m, auth: c.Session, proxies: c.Proxies, site: c.Site, stopping: c.Stopping}
+	front := &door{name: "session", limiter: limiter, version: c.Version, log: c.Log, metrics: m, auth: c.Session, provider: c.Provider, proxies: c.Proxies, site: c.Site, stopping: c.Stopping}
 	back := &door{name: "aggregated", limiter: limiter, version: c.Version, log: c.Log, metrics: m, auth: c.Aggregated, proxies: c.Proxies, kubernetes: true}
 	if front.mux, err = front.routes(c.Routes); err != nil {
 		return nil, nil, err
@@ -92,9 +92,11 @@ type door struct {
 	log     *slog.Logger
 	metrics *metrics
 	auth    Authenticator
-	limiter *limiter
-	mux     *http.ServeMux
-	proxies []netip.Prefix
+	// provider knows the identity provider.
+	provider Authenticator
+	limiter  *limiter
+	mux      *http.ServeMux
+	proxies  []netip.Prefix
 	// site and stopping are as in Config; only the session door has streams.
 	site     string
 	stopping <-chan struct{}
@@ -161,7 +163,7 @@ func (d *door) serve(route Route) http.Handler {
 				return
 			}
 		}
-		caller, err := d.auth.Authenticate(r, route.Door.NeedsCaller())
+		caller, err := d.knows(route.Door).Authenticate(r, route.Door.NeedsCaller())
 		if err == nil && caller == nil && route.Door.NeedsCaller() {
 			err = fault.New(fault.Unauthenticated, "You are signed out. Sign in to continue.")
 		}
@@ -197,6 +199,23 @@ func (d *door) serve(route Route) http.Handler {
 	})
 }
 
+// knows is who finds out who calls. Where there is no identity provider its routes are as unknown as any other.
+func (d *door) knows(door Door) Authenticator {
+	switch {
+	case door != Provider:
+		return d.auth
+	case d.provider == nil:
+		return nobodys{}
+	}
+	return d.provider
+}
+
+// nobodys is the door to what is not offered.
+type nobodys struct{}
+
+// Authenticate refuses as for a route that there is not.
+func (nobodys) Authenticate(*http.Request, bool) (*authz.Caller, error) { return nil, unknownRoute() }
+
 // bound ends requests whose client sends or reads too slowly.
 func (d *door) bound(w http.ResponseWriter) {
 	control, until := http.NewResponseController(w), time.Now().Add(2*requestTimeout)
@@ -227,8 +246,12 @@ func (d *door) fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("Retry-After", strconv.FormatInt(seconds(retryAfter), 10))
 	}
 	var sent any = body
-	if d.kubernetes {
+	switch {
+	case d.kubernetes:
 		sent = asKubernetesStatus(status, body, retryAfter)
+	case strings.HasPrefix(r.URL.Path, SCIMPrefix):
+		w.Header().Set("Content-Type", SCIMMedia)
+		sent = asSCIMError(status, body, err)
 	}
 	if err := writeJSON(w, status, sent); err != nil {
 		d.log.DebugContext(r.Context(), "answer not sent", "request", t.id, "error", err)

@@ -79,7 +79,9 @@ func writeJSON(w http.ResponseWriter, status int, body any) error {
 		return fmt.Errorf("encoding the answer: %w", err)
 	}
 	h := w.Header()
-	h.Set("Content-Type", "application/json; charset=utf-8")
+	if h.Get("Content-Type") == "" {
+		h.Set("Content-Type", "application/json; charset=utf-8")
+	}
 	h.Set("Content-Length", strconv.Itoa(len(data)+1))
 	w.WriteHeader(status)
 	if _, err := w.Write(append(data, '\n')); err != nil {

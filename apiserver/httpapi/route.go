@@ -35,6 +35,8 @@ const (
 	SessionDirect
 	// AnyoneDirect lets in whoever asks, at /api/v2 only.
 	AnyoneDirect
+	// Provider lets in the identity provider by its key, below SCIMPrefix only.
+	Provider
 )
 
 // String is the door's name in `make routes`.
@@ -48,12 +50,14 @@ func (d Door) String() string {
 		return "session-direct"
 	case AnyoneDirect:
 		return "anyone-direct"
+	case Provider:
+		return "provider"
 	}
 	return "undeclared"
 }
 
 // NeedsCaller tells whether somebody must be known.
-func (d Door) NeedsCaller() bool { return d == Session || d == SessionDirect }
+func (d Door) NeedsCaller() bool { return d == Session || d == SessionDirect || d == Provider }
 
 // Aggregated tells whether the route is offered through the aggregation layer as well.
 func (d Door) Aggregated() bool { return d == Session || d == Anyone }
@@ -113,7 +117,7 @@ func (r Route) Check() error {
 	if r.Do.serve == nil {
 		fail("it does nothing")
 	}
-	if r.Door < Session || r.Door > AnyoneDirect {
+	if r.Door < Session || r.Door > Provider {
 		fail("it declares no door")
 	}
 	if r.Asks() == "" {
@@ -127,6 +131,9 @@ func (r Route) Check() error {
 	}
 	if r.Door.Aggregated() && !strings.HasPrefix(r.Path, SessionPrefix) {
 		fail("the aggregated door has only paths below %s", SessionPrefix)
+	}
+	if scim := strings.HasPrefix(r.Path, SCIMPrefix); scim != (r.Door == Provider) {
+		fail("the identity provider's door has the paths below %s, and no other door does", SCIMPrefix)
 	}
 	if r.Status < 200 || r.Status > 299 {
 		fail("status %d is no success", r.Status)

@@ -37,8 +37,12 @@ type NewUser struct {
 	LoginType v1alpha1.LoginType
 	// Organization is the metadata.name of the one that the person belongs to.
 	Organization string
-	// CreatedBy is the metadata.name of the User who makes this one.
+	// CreatedBy is the metadata.name of the User who makes this one; empty where an identity provider does.
 	CreatedBy string
+	// ProvisionedAs and ExternalID are the name and the id by which an identity provider knows the person; empty where none
+	// does. DisplayName is the person's real name, and Suspended locks the account from the start.
+	ProvisionedAs, ExternalID, DisplayName string
+	Suspended                              bool
 	// SetPassword gives the User, who is stored by then, a password; nil gives none.
 	SetPassword func(context.Context, *v1alpha1.User) error
 }
@@ -97,9 +101,13 @@ func (s *Store) makeUser(ctx context.Context, c *claims.Claims, wish NewUser, na
 			v1alpha1.AnnotationCreatedBy: wish.CreatedBy,
 		}},
 		Spec: v1alpha1.UserSpec{
-			Email: wish.Email, LoginType: wish.LoginType,
+			Email: wish.Email, LoginType: wish.LoginType, DisplayName: wish.DisplayName,
 			Memberships: []v1alpha1.Membership{{Organization: v1alpha1.ObjectName(wish.Organization)}},
+			ExternalID:  wish.ExternalID, Suspended: wish.Suspended,
 		},
+	}
+	if wish.ProvisionedAs != "" {
+		u.Annotations[v1alpha1.AnnotationProvisionedAs] = wish.ProvisionedAs
 	}
 	if wish.Username != name {
 		u.Spec.Username = v1alpha1.WireName(wish.Username)
@@ -198,18 +206,31 @@ func (s *Store) userReferred(ctx context.Context, name string) (bool, error) {
 
 // RenameUser is ChangeUser by an edit that gives the User the username. One that another User has is a Conflict.
 func (s *Store) RenameUser(ctx context.Context, u *v1alpha1.User, username string, edit func(*v1alpha1.User) error) (*v1alpha1.User, error) {
-	if index.Fold(username) == index.Fold(u.WireName()) {
+	return s.reclaim(ctx, u, claims.Claim{Kind: claims.Username, Value: username}, u.WireName(), s.UserByName, edit)
+}
+
+// ReaddressUser is ChangeUser by an edit that gives the User the e-mail address. One that another User has is a Conflict.
+func (s *Store) ReaddressUser(ctx context.Context, u *v1alpha1.User, email string, edit func(*v1alpha1.User) error) (*v1alpha1.User, error) {
+	return s.reclaim(ctx, u, claims.Claim{Kind: claims.Email, Value: email}, u.Spec.Email, s.UserByEmail, edit)
+}
+
+// reclaim is ChangeUser by an edit after which the User has what is claimed, in place of what was; bearer finds the User who
+// has it now.
+func (s *Store) reclaim(ctx context.Context, u *v1alpha1.User, claim claims.Claim, was string,
+	bearer func(context.Context, string) (*v1alpha1.User, error), edit func(*v1alpha1.User) error,
+) (*v1alpha1.User, error) {
+	if index.Fold(claim.Value) == index.Fold(was) {
 		return s.ChangeUser(ctx, u, edit) // other capitals are no other name
 	}
-	other, err := s.UserByName(ctx, username)
+	other, err := bearer(ctx, claim.Value)
 	if err == nil && other.UID != u.UID {
-		return nil, taken(string(claims.Username), username)
+		return nil, taken(string(claim.Kind), claim.Value)
 	}
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return nil, err
 	}
 	// A reservation, which the manager makes the User's own once it sees the name.
-	c, holder, claim := s.claims(), claims.Holder{Name: u.Name}, claims.Claim{Kind: claims.Username, Value: username}
+	c, holder := s.claims(), claims.Holder{Name: u.Name}
 	var held *claims.Taken
 	switch err := c.Hold(ctx, claim, holder); {
 	case err == nil:

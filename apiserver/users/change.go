@@ -16,6 +16,7 @@ import (
 	"github.com/berth-dev/berth/internal/authz"
 	"github.com/berth-dev/berth/internal/credentials"
 	"github.com/berth-dev/berth/internal/fault"
+	"github.com/berth-dev/berth/internal/identity"
 	"github.com/berth-dev/berth/internal/ids"
 	"github.com/berth-dev/berth/internal/schedule"
 )
@@ -30,7 +31,7 @@ const (
 func (h *Handlers) setProfile(ctx context.Context, a store.Account, in codersdk.UpdateUserProfileRequest) (codersdk.User, error) {
 	var username, name *fault.Error
 	if in.Username != a.User.WireName() {
-		username = checkUsername(in.Username)
+		username = identity.CheckUsername("username", in.Username)
 	}
 	if in.Name != nil && (utf8.RuneCountInString(*in.Name) > maxName || strings.TrimSpace(*in.Name) != *in.Name || !utf8.ValidString(*in.Name)) {
 		name = fault.On("name", "must be at most %d characters, without blanks around them", maxName)

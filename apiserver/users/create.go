@@ -5,8 +5,6 @@ package users
 import (
 	"context"
 	"net/http"
-	"regexp"
-	"strings"
 
 	"github.com/google/uuid"
 
@@ -17,8 +15,8 @@ import (
 	"github.com/berth-dev/berth/internal/authz"
 	"github.com/berth-dev/berth/internal/credentials"
 	"github.com/berth-dev/berth/internal/fault"
+	"github.com/berth-dev/berth/internal/identity"
 	"github.com/berth-dev/berth/internal/ids"
-	"github.com/berth-dev/berth/internal/policy"
 )
 
 // newcomer is the account that is to be made. That accounts can be made is no secret, so who may not is told so.
@@ -32,7 +30,7 @@ func (h *Handlers) newcomer(r *http.Request) (httpapi.None, authz.Object, error)
 // create makes an account without any role.
 func (h *Handlers) create(ctx context.Context, _ httpapi.None, in codersdk.CreateUserRequest) (codersdk.User, error) {
 	kind, wrong := signsIn(in)
-	f := fault.Join("Validation failed.", checkUsername(in.Username), checkEmail(in.Email), wrong)
+	f := fault.Join("Validation failed.", identity.CheckUsername("username", in.Username), identity.CheckEmail("email", in.Email), wrong)
 	if f != nil {
 		return codersdk.User{}, f
 	}
@@ -95,28 +93,4 @@ func signsIn(in codersdk.CreateUserRequest) (v1alpha1.LoginType, *fault.Error) {
 		return "", fault.On("password", "must be absent, as the account does not sign in with one")
 	}
 	return found, nil
-}
-
-var emailPattern = regexp.MustCompile(`^[^\s@<>"(),:;\\]+@[^\s@<>"(),:;\\]+$`)
-
-// reserved are the words that stand for somebody or something else where a path has a username.
-var reserved = []string{"new", "create", "me", "first", "roles", "login", "logout", "authmethods", "oauth2", "oidc"}
-
-func checkUsername(name string) *fault.Error {
-	if !policy.IsName(name, 32) {
-		return fault.On("username", "must be letters and digits joined by single hyphens, 1 to 32 characters")
-	}
-	for _, word := range reserved {
-		if strings.EqualFold(name, word) {
-			return fault.On("username", "%q has a meaning of its own in paths; choose another", name)
-		}
-	}
-	return nil
-}
-
-func checkEmail(address string) *fault.Error {
-	if len(address) < 3 || len(address) > 254 || !emailPattern.MatchString(address) {
-		return fault.On("email", "must be an e-mail address, such as ada@example.org")
-	}
-	return nil
 }

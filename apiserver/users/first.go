@@ -11,6 +11,7 @@ import (
 	"github.com/berth-dev/berth/apiserver/store"
 	"github.com/berth-dev/berth/internal/credentials"
 	"github.com/berth-dev/berth/internal/fault"
+	"github.com/berth-dev/berth/internal/identity"
 	"github.com/berth-dev/berth/internal/ids"
 )
 
@@ -55,7 +56,7 @@ func (h *Handlers) createFirst(ctx context.Context, in codersdk.CreateFirstUserR
 
 // checkFirst says everything that is wrong with the request at once.
 func checkFirst(in codersdk.CreateFirstUserRequest) error {
-	if f := fault.Join("Validation failed.", checkUsername(in.Username), checkEmail(in.Email), credentials.CheckPolicy(in.Password)); f != nil {
+	if f := fault.Join("Validation failed.", identity.CheckUsername("username", in.Username), identity.CheckEmail("email", in.Email), credentials.CheckPolicy(in.Password)); f != nil {
 		return f
 	}
 	return nil

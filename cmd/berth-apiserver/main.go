@@ -95,6 +95,7 @@ func command() *cobra.Command {
 	f.IntVar(&o.Limits.PerMinute, "api-rate-limit", httpapi.DefaultPerMinute, "how often one person, or address, may ask one route in a minute; negative: without limit")
 	f.BoolVar(&o.Limits.Off, "dangerous-disable-rate-limits", false, "lift every limit, also those on wrong passwords")
 	f.DurationVar(&o.MaxTokenLifetime, "max-token-lifetime", keys.DefaultMaxLifetime, "how long a token that a person makes may live")
+	f.StringVar(&o.SCIMKeyFile, "scim-key-file", "", "file with the key of the identity provider that keeps accounts by SCIM; empty means none does")
 	f.DurationVar(&o.Drain, "drain", 5*time.Second, "how long to go on answering when told to stop")
 	f.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")
 	return c

@@ -37,6 +37,7 @@ var (
 // rows is the table. The first row whose part matches a package counts, so exceptions stand before the rule.
 var rows = []row{
 	{part: "api/v1alpha1", never: pure},
+	{part: "api/coderd", never: append([]string{"net/http"}, anyKubernetes...)},
 	{part: "api/codersdk", never: append([]string{"net/http"}, anyKubernetes...)},
 
 	{part: "cmd/berth-manager", may: []string{"controllers", "internal/version"}},
@@ -79,6 +80,7 @@ var rows = []row{
 	{part: "internal/rollout", may: []string{"api/v1alpha1", "internal/schedule"}, never: pure},
 	{part: "internal/quota", may: []string{"api/v1alpha1", "internal/fault", "internal/ledger"}, never: pure},
 	{part: "internal/ledger", may: []string{"api/v1alpha1", "internal/fault", "internal/ids", "internal/parameters", "internal/schedule"}, never: pure},
+	{part: "internal/scim", may: []string{"api/coderd", "internal/fault"}, never: append([]string{"time"}, pure...)},
 	{part: "internal/policy", may: []string{"api/v1alpha1", "internal/fault", "internal/authz", "internal/parameters", "internal/schedule"}, never: pure},
 
 	{part: "internal/manifest", may: []string{"api/v1alpha1", "internal/fault", "internal/parameters", "internal/render", "config/crd"}, never: pure},

@@ -32,6 +32,9 @@ const (
 
 // Can tells whether the subject may do the action to the object.
 func (s Subject) Can(a Action, o Object) bool {
+	if s.Provider || o.Kind == Provisioned {
+		return s.Provider && o.Kind == Provisioned
+	}
 	if s.User == "" {
 		return false
 	}

@@ -45,6 +45,24 @@ func user(name string, change ...func(*v1alpha1.UserSpec)) Object {
 	return UserObject(u, "a")
 }
 
+// The identity provider has the accounts that it keeps, and nothing else; nobody else has those as such.
+func TestTheProviderKeepsAccountsAndNothingElse(t *testing.T) {
+	provider := Subject{Provider: true, User: "owner", Roles: []v1alpha1.SiteRole{v1alpha1.SiteRoleOwner}}
+	if got := allowed(provider, ProvisionedObject()); got != "rucUdA" {
+		t.Errorf("the provider may %q", got)
+	}
+	for _, o := range []Object{user("ada"), NewUser(), WorkspaceObject("a", "ada"), KeyObject("ada"), NewGroup("a"), NewOrganization()} {
+		if got := allowed(provider, o); got != "" {
+			t.Errorf("the provider may %q to a %s", got, o.Kind)
+		}
+	}
+	for who, s := range subjects {
+		if got := allowed(s, ProvisionedObject()); got != "" {
+			t.Errorf("%s may %q to a provisioned account", who, got)
+		}
+	}
+}
+
 // Each cell holds the first letters of the allowed actions: read, use, create, update, delete, and A for administer.
 func TestCan(t *testing.T) {
 	const all, none = "rucUdA", ""

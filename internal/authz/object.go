@@ -16,6 +16,8 @@ const (
 	Organization Kind = "organization"
 	File         Kind = "file"
 	Member       Kind = "organization_member"
+	// Provisioned is an account as the identity provider keeps it: nobody else speaks of it so.
+	Provisioned Kind = "provisioned_account"
 )
 
 // Object is what something is asked of: only what the decision needs to know.
@@ -75,6 +77,9 @@ func NewOrganization() Object { return Object{Kind: Organization} }
 
 // NewUser is an account that has no object yet, and no role.
 func NewUser() Object { return Object{Kind: User} }
+
+// ProvisionedObject is an account that the identity provider keeps, or is about to.
+func ProvisionedObject() Object { return Object{Kind: Provisioned} }
 
 // MemberObject is what the User is in the organization: the membership and its roles.
 func MemberObject(u *v1alpha1.User, organization string) Object {

@@ -22,6 +22,8 @@ type Subject struct {
 	Memberships map[string][]v1alpha1.OrganizationRole
 	// Groups are the Groups that the person belongs to.
 	Groups map[types.NamespacedName]bool
+	// Provider is the identity provider, who is no person: it has the accounts that it keeps, and nothing else.
+	Provider bool
 }
 
 // Caller is the person behind one request.

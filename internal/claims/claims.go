@@ -66,6 +66,8 @@ const (
 	GroupName Kind = "group-name"
 	// OrganizationName is the name of an organization on the wire, held as a TemplateName is.
 	OrganizationName Kind = "organization-name"
+	// ProvisionedName is the name by which an identity provider knows an account, held as a TemplateName is.
+	ProvisionedName Kind = "provisioned-name"
 	// Owners is the right to take the role of an owner away; its value is empty. It is held as a TemplateName is, so that
 	// no two requests take away the last two.
 	Owners Kind = "owners"

@@ -72,6 +72,8 @@ const (
 	Refused = "status.stalled"
 	// Email finds Users by their address, in lower case.
 	Email = "spec.email"
+	// ProvisionedAs finds Users by the name that an identity provider knows them by, in lower case.
+	ProvisionedAs = "annotations.provisioned-as"
 	// Subject finds Users and Groups by a Kubernetes identity: SubjectKey.
 	Subject = "spec.subjects"
 	// Default finds the Organizations that call themselves the default one; the value is "true".
@@ -113,6 +115,12 @@ func All() []Index {
 		{&v1alpha1.User{}, ID, wireID},
 		{&v1alpha1.User{}, Name, wireName},
 		{&v1alpha1.User{}, Email, of(func(u *v1alpha1.User) []string { return []string{Fold(u.Spec.Email)} })},
+		{&v1alpha1.User{}, ProvisionedAs, of(func(u *v1alpha1.User) []string {
+			if name := u.Annotations[v1alpha1.AnnotationProvisionedAs]; name != "" {
+				return []string{Fold(name)}
+			}
+			return nil
+		})},
 		{&v1alpha1.User{}, Subject, of(func(u *v1alpha1.User) []string { return subjects(u.Spec.Subjects) })},
 		{&v1alpha1.User{}, Membership, of(memberships)},
 		{&v1alpha1.User{}, Brought, of(func(u *v1alpha1.User) []string { return u.Status.Groups })},
