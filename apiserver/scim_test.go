@@ -83,7 +83,7 @@ var _ = Describe("An identity provider", Ordered, func() {
 		name := unique("Ada.")
 		u := made(ctx, name+"@example.org")
 		Expect(u.UserName).To(Equal(name + "@example.org"))
-		Expect(bool(*u.Active)).To(BeTrue())
+		Expect(bool(u.Active)).To(BeTrue())
 		for _, filter := range []string{`userName eq "` + u.UserName + `"`, `externalId eq "` + u.ExternalID + `"`, `emails[value eq "` + u.Emails[0].Value + `"]`} {
 			l := filtered(ctx, filter)
 			Expect(l.TotalResults).To(Equal(1), filter)
@@ -119,7 +119,7 @@ var _ = Describe("An identity provider", Ordered, func() {
 		a.JSON(&seen)
 		Expect(a.Status).To(Equal(200))
 		Expect(seen.ID.String()).To(Equal(u.ID))
-		Expect(seen.Status).To(Equal(codersdk.UserStatusDormant))
+		Expect(seen.Status).To(Equal(codersdk.UserStatusActive))
 		Consistently(statusOf(ctx, session(token))).WithTimeout(time.Second).Should(Equal(401))
 
 		By("a whole user, as another provider sends it")
@@ -274,13 +274,12 @@ var _ = Describe("An identity provider", Ordered, func() {
 
 // aPerson is a person as a provider sends one.
 func aPerson(name string) coderd.SCIMUser {
-	active := coderd.SCIMBool(true)
 	email := name
 	if !strings.Contains(name, "@") {
 		email += "@example.org"
 	}
 	return coderd.SCIMUser{
-		Schemas: []string{"urn:ietf:params:scim:schemas:core:2.0:User"}, UserName: name, ExternalID: "ext-" + name, Active: &active,
+		Schemas: []string{"urn:ietf:params:scim:schemas:core:2.0:User"}, UserName: name, ExternalID: "ext-" + name, Active: true,
 		Name: coderd.SCIMName{GivenName: "Ada", FamilyName: "Lovelace"}, Emails: []coderd.SCIMEmail{{Primary: true, Type: "work", Value: email}},
 	}
 }

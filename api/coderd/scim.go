@@ -24,12 +24,19 @@ type SCIMUser struct {
 	Name SCIMName `json:"name"`
 	// Emails are the person's addresses. Only one is kept: the primary one, or else the first.
 	Emails []SCIMEmail `json:"emails"`
-	// Active is false for an account that nobody may sign in with; absent where nothing is said of it.
-	Active *SCIMBool `json:"active"`
+	// Active is false for an account that nobody may sign in with.
+	Active SCIMBool `json:"active"`
 	// Groups are sent by some providers, and not read.
 	Groups []any `json:"groups"`
 	// Meta says what kind of resource it is.
 	Meta SCIMMeta `json:"meta"`
+}
+
+// SCIMUserRequest is a SCIMUser as a provider sends it.
+type SCIMUserRequest struct {
+	SCIMUser
+	// Active is absent where nothing is said of it.
+	Active *SCIMBool `json:"active"`
 }
 
 // SCIMName is a person's name in parts.

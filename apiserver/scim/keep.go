@@ -29,7 +29,7 @@ const maxUserName = 256
 
 // create makes the account of a person whom the provider has assigned. An account of the same e-mail address is taken over
 // as it is, since it is the same person's; one that the provider keeps already by another name or id is not.
-func (h *Handlers) create(ctx context.Context, _ httpapi.None, in coderd.SCIMUser) (httpapi.Reply[coderd.SCIMUser], error) {
+func (h *Handlers) create(ctx context.Context, _ httpapi.None, in coderd.SCIMUserRequest) (httpapi.Reply[coderd.SCIMUser], error) {
 	none := httpapi.Reply[coderd.SCIMUser]{}
 	email := scim.Primary(in.Emails)
 	if email == "" && strings.Contains(in.UserName, "@") {
@@ -70,7 +70,7 @@ func checkUser(name, email, external string) error {
 }
 
 // make stores a new account. It signs in at the provider, as OpenID Connect has it.
-func (h *Handlers) make(ctx context.Context, in coderd.SCIMUser, email string) (*v1alpha1.User, error) {
+func (h *Handlers) make(ctx context.Context, in coderd.SCIMUserRequest, email string) (*v1alpha1.User, error) {
 	organization, err := h.Store.DefaultOrganization(ctx)
 	if fault.Is(err, fault.NotFound) {
 		return nil, fault.New(fault.Conflict, "There is no default organization, and new accounts belong to it.")
@@ -126,7 +126,7 @@ func shown(name string) string {
 }
 
 // takeOver has the provider keep an account that is there.
-func (h *Handlers) takeOver(ctx context.Context, u *v1alpha1.User, in coderd.SCIMUser) (*v1alpha1.User, error) {
+func (h *Handlers) takeOver(ctx context.Context, u *v1alpha1.User, in coderd.SCIMUserRequest) (*v1alpha1.User, error) {
 	if name := u.Annotations[v1alpha1.AnnotationProvisionedAs]; name != "" && index.Fold(name) != index.Fold(in.UserName) ||
 		u.Spec.ExternalID != "" && in.ExternalID != "" && u.Spec.ExternalID != in.ExternalID {
 		f := fault.New(fault.Conflict, "The e-mail address belongs to an account that is provisioned by another name or id.")
@@ -145,7 +145,7 @@ func (h *Handlers) takeOver(ctx context.Context, u *v1alpha1.User, in coderd.SCI
 
 // change is a PATCH: the operations of SCIM, or the fields of a user, of which those that are absent stay as they are.
 func (h *Handlers) change(ctx context.Context, u *v1alpha1.User, in patch) (httpapi.Reply[codersdk.User], error) {
-	c := fields(in.SCIMUser)
+	c := fields(in.SCIMUserRequest)
 	if in.operations != nil {
 		var err error
 		if c, err = scim.ReadOperations(in.operations); err != nil {
@@ -165,7 +165,7 @@ func (h *Handlers) change(ctx context.Context, u *v1alpha1.User, in patch) (http
 
 // patch is a PATCH in either form.
 type patch struct {
-	coderd.SCIMUser
+	coderd.SCIMUserRequest
 	operations []scim.Operation
 }
 
@@ -176,11 +176,11 @@ func (p *patch) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	p.operations = list.Operations
-	return json.Unmarshal(data, &p.SCIMUser)
+	return json.Unmarshal(data, &p.SCIMUserRequest)
 }
 
 // replace is a PUT. What the provider does not send it has nothing to say about.
-func (h *Handlers) replace(ctx context.Context, u *v1alpha1.User, in coderd.SCIMUser) (httpapi.Reply[coderd.SCIMUser], error) {
+func (h *Handlers) replace(ctx context.Context, u *v1alpha1.User, in coderd.SCIMUserRequest) (httpapi.Reply[coderd.SCIMUser], error) {
 	u, err := h.apply(ctx, u, fields(in))
 	if err != nil {
 		return httpapi.Reply[coderd.SCIMUser]{}, err
@@ -189,7 +189,7 @@ func (h *Handlers) replace(ctx context.Context, u *v1alpha1.User, in coderd.SCIM
 }
 
 // fields is the change that a user's fields come to.
-func fields(in coderd.SCIMUser) scim.Change {
+func fields(in coderd.SCIMUserRequest) scim.Change {
 	given := func(text string) *string {
 		if text == "" {
 			return nil

@@ -161,13 +161,12 @@ func (h *Handlers) config(w http.ResponseWriter, r *http.Request) error {
 // wire is an account as the provider knows it.
 func wire(u *v1alpha1.User) coderd.SCIMUser {
 	given, family := scim.SplitName(u.Spec.DisplayName)
-	active := coderd.SCIMBool(!u.Spec.Suspended)
 	return coderd.SCIMUser{
 		Schemas: []string{userSchema}, ID: ids.Of(u).String(), ExternalID: u.Spec.ExternalID,
 		UserName: u.Annotations[v1alpha1.AnnotationProvisionedAs],
 		Name:     coderd.SCIMName{GivenName: given, FamilyName: family},
 		Emails:   []coderd.SCIMEmail{{Primary: true, Value: u.Spec.Email, Type: "work"}},
-		Active:   &active, Groups: []any{}, Meta: coderd.SCIMMeta{ResourceType: "User"},
+		Active:   coderd.SCIMBool(!u.Spec.Suspended), Groups: []any{}, Meta: coderd.SCIMMeta{ResourceType: "User"},
 	}
 }
 
