@@ -6,7 +6,6 @@ import (
 	"context"
 	"net/http"
 	"regexp"
-	"strings"
 
 	"github.com/google/uuid"
 
@@ -99,17 +98,12 @@ func signsIn(in codersdk.CreateUserRequest) (v1alpha1.LoginType, *fault.Error) {
 
 var emailPattern = regexp.MustCompile(`^[^\s@<>"(),:;\\]+@[^\s@<>"(),:;\\]+$`)
 
-// reserved are the words that stand for somebody or something else where a path has a username.
-var reserved = []string{"new", "create", "me", "first", "roles", "login", "logout", "authmethods", "oauth2", "oidc"}
-
 func checkUsername(name string) *fault.Error {
 	if !policy.IsName(name, 32) {
 		return fault.On("username", "must be letters and digits joined by single hyphens, 1 to 32 characters")
 	}
-	for _, word := range reserved {
-		if strings.EqualFold(name, word) {
-			return fault.On("username", "%q has a meaning of its own in paths; choose another", name)
-		}
+	if policy.IsReservedUsername(name) {
+		return fault.On("username", "%q has a meaning of its own in paths; choose another", name)
 	}
 	return nil
 }

@@ -89,6 +89,7 @@ var rows = []row{
 	{part: "internal/files", may: []string{"api/v1alpha1", "internal/fault", "internal/archive", "internal/ids"}},
 	{part: "internal/trial", may: []string{"api/v1alpha1", "internal/fault", "internal/render"}},
 	{part: "internal/identity", may: []string{"api/v1alpha1", "internal/fault", "internal/authz"}},
+	{part: "internal/signin", may: []string{"api/v1alpha1", "internal/fault"}, never: kubernetes},
 	{part: "internal/serving", may: []string{"api/v1alpha1"}},
 
 	{part: "internal/testing/contract"},
