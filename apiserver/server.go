@@ -47,6 +47,10 @@ type Options struct {
 	HTTPS, HTTP, Probes string
 	// Proxies are the networks of the proxies before the server, whose X-Forwarded-For is believed.
 	Proxies []netip.Prefix
+	// SignIn says at which identity providers people sign in.
+	SignIn login.Options
+	// Now tells the time; nil means time.Now.
+	Now func() time.Time
 	// MaxTokenLifetime is how long a token may live at most; zero means keys.DefaultMaxLifetime.
 	MaxTokenLifetime time.Duration
 	// Drain is how long the server goes on to answer after it was told to stop, so that the Service forgets it first.
@@ -96,14 +100,24 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		Client: s.store.Live(), Namespace: o.Namespace, Names: serving.Names(o.Service, o.Namespace),
 		Now: time.Now, Failed: func(err error) { o.Log.Error("serving certificate", "error", err) },
 	}
-	proofs := credentials.New(s.store.Client(), o.Namespace, time.Now)
+	now := o.Now
+	if now == nil {
+		now = time.Now
+	}
+	providers, err := o.SignIn.Providers(access, now)
+	if err != nil {
+		return nil, err
+	}
+	deps := Deps{
+		Store: s.store, Files: s.store.Files(now), Credentials: credentials.New(s.store.Client(), o.Namespace, now),
+		Limiter: login.NewLimiter(time.Now), Noter: s.seen, Providers: providers,
+		MaxTokenLifetime: cmp.Or(o.MaxTokenLifetime, keys.DefaultMaxLifetime), AccessURL: access, Secure: strings.HasPrefix(access, "https://"), Now: now,
+	}
+	fresh := &login.Fresh{Keys: deps.Credentials, Handlers: deps.login(), Log: o.Log}
 	s.session, s.aggregated, err = httpapi.New(httpapi.Config{
-		Routes: Routes(Deps{
-			Store: s.store, Files: s.store.Files(time.Now), Credentials: proofs, Limiter: login.NewLimiter(time.Now), Noter: s.seen,
-			MaxTokenLifetime: cmp.Or(o.MaxTokenLifetime, keys.DefaultMaxLifetime), AccessURL: access, Secure: strings.HasPrefix(access, "https://"), Now: time.Now,
-		}),
+		Routes:  Routes(deps),
 		Version: version.Wire(), Log: o.Log, Metrics: s.registry, Proxies: o.Proxies,
-		Session: &authn.Session{Keys: proofs, People: s.store, Noter: s.seen}, Aggregated: s.frontProxy,
+		Session: &authn.Session{Keys: fresh, People: s.store, Noter: s.seen}, Aggregated: s.frontProxy,
 		Site: access, Stopping: s.stopping,
 	})
 	if err != nil {

@@ -5,6 +5,7 @@ package httpapi
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"reflect"
 	"strings"
 
@@ -123,7 +124,7 @@ func (r Route) Check() error {
 	if r.Door.Aggregated() && !strings.HasPrefix(r.Path, SessionPrefix) {
 		fail("the aggregated door has only paths below %s", SessionPrefix)
 	}
-	if r.Status < 200 || r.Status > 299 {
+	if (r.Status < 200 || r.Status > 299) && r.Status != http.StatusTemporaryRedirect {
 		fail("status %d is no success", r.Status)
 	}
 	return errors.Join(errs...)

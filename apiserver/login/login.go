@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package login signs people in and out with a password. What it hands out is a session token, so it is served at
-// /api/v2 only. Keeping passwords and tokens is internal/credentials' business.
+// Package login signs people in and out: with a password, or at an identity provider. What it hands out is a session token,
+// so it is served at /api/v2 only. Keeping passwords and tokens is internal/credentials' business, speaking with providers
+// internal/signin's.
 package login
 
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -31,8 +33,14 @@ type Handlers struct {
 	Limiter *Limiter
 	// Noter is told who was there.
 	Noter authn.Noter
+	// Providers are where else people sign in.
+	Providers Providers
+	// AccessURL is where people reach the server, without a trailing slash.
+	AccessURL string
 	// Secure says that people reach the server by https, so that cookies can be bound to it.
 	Secure bool
+	// Now tells the time.
+	Now func() time.Time
 }
 
 // Routes is all that this package serves.
@@ -42,6 +50,14 @@ func (h *Handlers) Routes() []httpapi.Route {
 			Do: httpapi.Plain(h.login)},
 		{Method: "POST", Path: "/api/v2/users/logout", Tag: "Users", Door: httpapi.SessionDirect, Action: authz.Authenticate, Status: 200,
 			Do: httpapi.Plain(h.logout)},
+		{Method: "GET", Path: oidcPath, Tag: "Users", Door: httpapi.AnyoneDirect, Action: authz.Authenticate, Status: 307,
+			Do: httpapi.Redirect(h.byProvider(oidcPath, h.Providers.OIDC))},
+		{Method: "GET", Path: gitHubPath, Tag: "Users", Door: httpapi.AnyoneDirect, Action: authz.Authenticate, Status: 307,
+			Do: httpapi.Redirect(h.byProvider(gitHubPath, h.Providers.GitHub))},
+		{Method: "POST", Path: "/api/v2/users/{user}/convert-login", Tag: "Authorization", Door: httpapi.SessionDirect, Status: 201,
+			Do: httpapi.On(httpapi.ByName("user", h.find), authz.Update, h.beginConversion)},
+		{Method: "GET", Path: "/api/v2/users/authmethods", Tag: "Users", Door: httpapi.Anyone, Action: authz.Read, Status: 200,
+			Do: httpapi.Plain(h.methods)},
 	}
 }
 

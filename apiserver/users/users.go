@@ -34,6 +34,8 @@ type Handlers struct {
 	Attempts interface {
 		Take(netip.Addr) time.Duration
 	}
+	// ByProvider tells whether an identity provider alone decides the roles of accounts that sign in so.
+	ByProvider func(v1alpha1.LoginType) bool
 	// Now tells the time.
 	Now func() time.Time
 }

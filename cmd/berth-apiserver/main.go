@@ -88,6 +88,7 @@ func command() *cobra.Command {
 	f.Uint16Var(&metrics, "metrics-port", 8090, "port of /livez, /readyz and /metrics")
 	f.StringSliceVar(&proxies, "trusted-proxies", nil, "networks of proxies whose X-Forwarded-For is believed")
 	f.DurationVar(&o.MaxTokenLifetime, "max-token-lifetime", keys.DefaultMaxLifetime, "how long a token that a person makes may live")
+	o.SignIn.AddFlags(f)
 	f.DurationVar(&o.Drain, "drain", 5*time.Second, "how long to go on answering when told to stop")
 	f.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")
 	return c
