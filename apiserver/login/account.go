@@ -159,7 +159,9 @@ func (h *Handlers) groups(ctx context.Context, u *v1alpha1.User, a admitted) ([]
 func (h *Handlers) named(ctx context.Context, organization, name string) ([]*v1alpha1.Group, error) {
 	find := h.Store.DefaultOrganization
 	if organization != "" {
-		find = func(ctx context.Context) (*v1alpha1.Organization, error) { return h.Store.OrganizationOf(ctx, organization) }
+		find = func(ctx context.Context) (*v1alpha1.Organization, error) {
+			return h.Store.OrganizationOf(ctx, organization)
+		}
 	}
 	o, err := find(ctx)
 	var g store.GroupParts

@@ -69,7 +69,9 @@ type Provider interface {
 var ErrEnded = errors.New("the sign-in has ended at the provider")
 
 // refused is the answer to a person whom the provider vouches for and who may not come in.
-func refused(format string, args ...any) *fault.Error { return fault.New(fault.Forbidden, format, args...) }
+func refused(format string, args ...any) *fault.Error {
+	return fault.New(fault.Forbidden, format, args...)
+}
 
 // unproven is the answer where nothing was proven: nobody comes in, and the log learns why.
 func unproven(cause error) *fault.Error {

@@ -106,7 +106,9 @@ func (r *Rules) roles(named []string) []v1alpha1.SiteRole {
 	return slices.Compact(roles)
 }
 
-func isASCII(s string) bool { return !strings.ContainsFunc(s, func(c rune) bool { return c > unicode.MaxASCII }) }
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(c rune) bool { return c > unicode.MaxASCII })
+}
 
 // Username is what a person is called who would like to be called so: letters and digits joined by single hyphens, as many
 // as fit. A wish that is an address is what stands before its @; one of which nothing is left is "user".
