@@ -104,19 +104,23 @@ type running struct {
 }
 
 // start runs a replica with the rights that the chart gives it, and no more.
-func start() *running {
+func start(change ...func(*apiserver.Options)) *running {
 	GinkgoHelper()
 	config, err := env.AddUser("system:serviceaccount:"+namespace+":"+service, "system:serviceaccounts", "system:authenticated")
 	Expect(err).NotTo(HaveOccurred())
 	config.QPS, config.Burst = -1, -1
 	ctx, stop := context.WithCancel(context.Background())
 	loopback := "127.0.0.1:0"
-	server, err := apiserver.New(ctx, apiserver.Options{
+	options := apiserver.Options{
 		Config: config, Namespace: namespace, Service: service, AccessURL: "http://berth.test",
 		HTTPS: loopback, HTTP: loopback, Probes: loopback, Log: slog.New(slog.NewJSONHandler(env.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		// Specs come from addresses of their own, so that one does not use up another's attempts to sign in.
 		Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
-	})
+	}
+	for _, f := range change {
+		f(&options)
+	}
+	server, err := apiserver.New(ctx, options)
 	Expect(err).NotTo(HaveOccurred())
 	r := &running{Server: server, stop: stop, ended: make(chan error, 1)}
 	go func() { r.ended <- server.Run(ctx) }()

@@ -193,9 +193,7 @@ func (s *Store) sweepAbandoned(ctx context.Context, c *claims.Claims, claim clai
 	case !apierrors.IsNotFound(err):
 		return false, asFault(err)
 	}
-	// Without its User a claim is void as soon as it is over; Sweep leaves one that somebody is still using.
-	_, err = c.Sweep(ctx, claims.Holder{Name: holder.Name})
-	return true, asFault(err)
+	return true, asFault(c.Abandon(ctx, claim, holder))
 }
 
 // unmake removes a User just as it was read.

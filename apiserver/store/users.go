@@ -61,7 +61,7 @@ func (s *Store) CreateUser(ctx context.Context, wish NewUser) (*v1alpha1.User, e
 	c, holder := s.claims(), claims.Holder{Name: name}
 	wanted := []claims.Claim{{Kind: claims.Username, Value: wish.Username}, {Kind: claims.Email, Value: wish.Email}}
 	if wish.Identity != nil {
-		wanted = append(wanted, identityClaim(*wish.Identity))
+		wanted = append([]claims.Claim{identityClaim(*wish.Identity)}, wanted...) // what tells one person's requests first
 	}
 	for i, claim := range wanted {
 		if err := s.hold(ctx, c, claim, holder); err != nil {

@@ -160,6 +160,16 @@ func (c *Claims) Release(ctx context.Context, claim Claim, holder Holder) error 
 	return c.delete(ctx, lease)
 }
 
+// Abandon frees a claim that was read as held so, and whose User was looked for afterwards and was not there: a User's own,
+// or a reservation that is over. One that has changed since is left alone: its User may have come meanwhile.
+func (c *Claims) Abandon(ctx context.Context, claim Claim, held Holder) error {
+	lease, err := c.get(ctx, c.Live, claim)
+	if err != nil || lease == nil || holderOf(lease) != held || held.UID == "" && !c.expired(lease) {
+		return err
+	}
+	return c.delete(ctx, lease)
+}
+
 // Sweep frees the claims in the name of a User that it no longer makes: all but keep for a User of the uid, every one
 // where the uid is empty because there is no such User. The right to be first is kept as long as the User is there. A
 // reservation is left until it is over; how long that takes is given back, zero when there is none.

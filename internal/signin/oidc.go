@@ -49,8 +49,16 @@ type OIDC struct {
 
 	asking singleflight.Group
 	mu     sync.Mutex
-	known  *oidc.Provider
+	known  *discovered
 	at     time.Time
+}
+
+// discovered is what a provider says of itself.
+type discovered struct {
+	*oidc.Provider
+	// style is how it wants to be told the client's secret. The library would find that out by trying twice, and send a
+	// code or a refresh token twice, which many providers take for theft.
+	style oauth2.AuthStyle
 }
 
 // reservedParams are what this package says itself.
@@ -144,7 +152,7 @@ func (o *OIDC) Refresh(ctx context.Context, refreshToken string) (Grant, error) 
 }
 
 // verify believes an ID token that the provider signed for this deployment and that has not expired.
-func (o *OIDC) verify(ctx context.Context, p *oidc.Provider, raw, accessToken string) (*oidc.IDToken, error) {
+func (o *OIDC) verify(ctx context.Context, p *discovered, raw, accessToken string) (*oidc.IDToken, error) {
 	proof, err := p.Verifier(&oidc.Config{ClientID: o.config.ClientID, Now: o.now}).Verify(o.context(ctx), raw)
 	if err != nil {
 		return nil, unproven(err)
@@ -167,7 +175,7 @@ func (o *OIDC) verify(ctx context.Context, p *oidc.Provider, raw, accessToken st
 }
 
 // grant joins what the ID token and the provider's user info say. proof may be nil after a refresh.
-func (o *OIDC) grant(ctx context.Context, p *oidc.Provider, token *oauth2.Token, proof *oidc.IDToken) (Grant, error) {
+func (o *OIDC) grant(ctx context.Context, p *discovered, token *oauth2.Token, proof *oidc.IDToken) (Grant, error) {
 	g := Grant{RefreshToken: token.RefreshToken, ExpiresAt: token.Expiry}
 	claimed, subject := claims{}, ""
 	if proof != nil {
@@ -196,7 +204,7 @@ func (o *OIDC) grant(ctx context.Context, p *oidc.Provider, token *oauth2.Token,
 	return g, err
 }
 
-func (o *OIDC) userInfo(ctx context.Context, p *oidc.Provider, token *oauth2.Token) (claims, string, error) {
+func (o *OIDC) userInfo(ctx context.Context, p *discovered, token *oauth2.Token) (claims, string, error) {
 	info, err := p.UserInfo(o.context(ctx), oauth2.StaticTokenSource(token))
 	if err != nil {
 		return nil, "", unreachable(fmt.Errorf("user info: %w", err))
@@ -209,16 +217,18 @@ func (o *OIDC) userInfo(ctx context.Context, p *oidc.Provider, token *oauth2.Tok
 }
 
 // oauth is the client that the provider knows.
-func (o *OIDC) oauth(p *oidc.Provider, secret, redirectURL string) *oauth2.Config {
+func (o *OIDC) oauth(p *discovered, secret, redirectURL string) *oauth2.Config {
+	end := p.Endpoint()
+	end.AuthStyle = p.style
 	return &oauth2.Config{
-		ClientID: o.config.ClientID, ClientSecret: secret, Endpoint: p.Endpoint(), RedirectURL: redirectURL, Scopes: o.config.Scopes,
+		ClientID: o.config.ClientID, ClientSecret: secret, Endpoint: end, RedirectURL: redirectURL, Scopes: o.config.Scopes,
 	}
 }
 
 func (o *OIDC) context(ctx context.Context) context.Context { return oidc.ClientContext(ctx, o.client) }
 
 // provider is what the provider says of itself: asked for when it is first needed, and again now and then.
-func (o *OIDC) provider(ctx context.Context) (*oidc.Provider, error) {
+func (o *OIDC) provider(ctx context.Context) (*discovered, error) {
 	o.mu.Lock()
 	known, fresh := o.known, o.now().Sub(o.at) < discoverEvery
 	o.mu.Unlock()
@@ -227,7 +237,7 @@ func (o *OIDC) provider(ctx context.Context) (*oidc.Provider, error) {
 	}
 	// One asks for all that wait, so it does not end with the request that happened to be first.
 	found, err, _ := o.asking.Do("", func() (any, error) { return o.discover(context.WithoutCancel(ctx)) })
-	p, ok := found.(*oidc.Provider)
+	p, ok := found.(*discovered)
 	switch {
 	case err == nil && ok:
 		return p, nil
@@ -237,18 +247,23 @@ func (o *OIDC) provider(ctx context.Context) (*oidc.Provider, error) {
 	return nil, unreachable(err)
 }
 
-func (o *OIDC) discover(ctx context.Context) (*oidc.Provider, error) {
+func (o *OIDC) discover(ctx context.Context) (*discovered, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	p, err := oidc.NewProvider(o.context(ctx), o.config.IssuerURL)
+	found, err := oidc.NewProvider(o.context(ctx), o.config.IssuerURL)
 	if err != nil {
 		return nil, err
 	}
+	p := &discovered{Provider: found, style: oauth2.AuthStyleInHeader}
 	var ends struct {
-		Keys string `json:"jwks_uri"`
+		Keys    string   `json:"jwks_uri"`
+		Secrets []string `json:"token_endpoint_auth_methods_supported"` // absent means client_secret_basic
 	}
 	if err := p.Claims(&ends); err != nil {
 		return nil, err
+	}
+	if len(ends.Secrets) > 0 && !slices.Contains(ends.Secrets, "client_secret_basic") {
+		p.style = oauth2.AuthStyleInParams
 	}
 	for name, text := range map[string]string{"authorization": p.Endpoint().AuthURL, "token": p.Endpoint().TokenURL, "jwks": ends.Keys} {
 		if err := CheckURL(text); err != nil {
