@@ -237,7 +237,7 @@ func TestCopiesAreThoseOfConfig(t *testing.T) {
 
 // A flag that a binary does not know keeps the pod from starting.
 func TestEveryFlagExists(t *testing.T) {
-	for _, o := range of(objects(t, render(t, "apiserver.accessURL=https://berth.example.org")), "Deployment") {
+	for _, o := range of(objects(t, render(t, signIn...)), "Deployment") {
 		container := as[appsv1.Deployment](t, o).Spec.Template.Spec.Containers[0]
 		program := strings.TrimPrefix(container.Command[0], "/usr/bin/")
 		out, err := exec.CommandContext(t.Context(), "go", "run", "github.com/berth-dev/berth/cmd/"+program, "--help").CombinedOutput()
@@ -251,6 +251,15 @@ func TestEveryFlagExists(t *testing.T) {
 			}
 		}
 	}
+}
+
+// signIn are values by which people sign in at both identity providers.
+var signIn = []string{
+	"apiserver.accessURL=https://berth.example.org", "login.oidc.issuerURL=https://login.example.org/realms/dev", "login.oidc.clientID=berth",
+	"login.oidc.clientSecret.name=login-oidc", "login.oidc.emailDomain={example.org}", "login.oidc.groupField=groups", "login.oidc.allowedGroups={backend}",
+	"login.oidc.groupRegexFilter=^b", "login.oidc.authURLParams.access_type=offline", "login.oidc.userRoleField=roles", "login.oidc.userRoleDefault={auditor}",
+	"login.oidc.iconURL=/icon.svg", "login.github.clientID=app", "login.github.clientSecret.name=login-github", "login.github.allowedOrgs={acme}",
+	"login.github.allowedTeams={acme/backend}", "login.github.enterpriseBaseURL=https://github.example.org",
 }
 
 func TestValues(t *testing.T) {
@@ -268,15 +277,24 @@ func TestValues(t *testing.T) {
 			set:      []string{"image.repository=registry.example/berth", "agentImage.tag=v8"},
 			wantText: []string{"image: registry.example/berth:0.1.0", "--agent-image=registry.example/berth:v8"},
 		},
-		"a node port":       {set: []string{"service.type=NodePort", "service.nodePorts.http=30080"}, wantText: []string{"nodePort: 30080"}},
-		"no node port":      {wantAbsent: []string{"nodePort"}},
-		"the access URL":    {set: []string{"apiserver.accessURL=https://berth.example.org"}, wantText: []string{"--access-url=https://berth.example.org"}},
-		"no access URL":     {wantAbsent: []string{"--access-url"}},
-		"no aggregation":    {set: []string{"aggregation.enabled=false"}, wantText: []string{"--aggregation=false"}},
-		"no network policy": {set: []string{"networkPolicy.enabled=false"}, wantAbsent: []string{"kind: NetworkPolicy"}},
-		"no metrics":        {set: []string{"metrics.enabled=false", "metrics.serviceMonitor.enabled=true"}, wantAbsent: []string{"kind: ServiceMonitor", "berth-manager-metrics"}},
-		"a service monitor": {set: []string{"metrics.serviceMonitor.enabled=true", "metrics.serviceMonitor.labels.release=prom"}, wantText: []string{"kind: ServiceMonitor", "release: prom"}},
-		"no memory limit":   {set: []string{"manager.resources=null", "apiserver.resources=null"}, wantAbsent: []string{"GOMEMLIMIT", "resources:\n        limits"}},
+		"a node port":          {set: []string{"service.type=NodePort", "service.nodePorts.http=30080"}, wantText: []string{"nodePort: 30080"}},
+		"no node port":         {wantAbsent: []string{"nodePort"}},
+		"the access URL":       {set: []string{"apiserver.accessURL=https://berth.example.org"}, wantText: []string{"--access-url=https://berth.example.org"}},
+		"no access URL":        {wantAbsent: []string{"--access-url"}},
+		"no aggregation":       {set: []string{"aggregation.enabled=false"}, wantText: []string{"--aggregation=false"}},
+		"no network policy":    {set: []string{"networkPolicy.enabled=false"}, wantAbsent: []string{"kind: NetworkPolicy"}},
+		"no metrics":           {set: []string{"metrics.enabled=false", "metrics.serviceMonitor.enabled=true"}, wantAbsent: []string{"kind: ServiceMonitor", "berth-manager-metrics"}},
+		"a service monitor":    {set: []string{"metrics.serviceMonitor.enabled=true", "metrics.serviceMonitor.labels.release=prom"}, wantText: []string{"kind: ServiceMonitor", "release: prom"}},
+		"no memory limit":      {set: []string{"manager.resources=null", "apiserver.resources=null"}, wantAbsent: []string{"GOMEMLIMIT", "resources:\n        limits"}},
+		"no sign-in elsewhere": {wantAbsent: []string{"--oidc", "--oauth2", "/etc/berth", "SSL_CERT_DIR", "identity providers"}},
+		"sign-in at a provider": {
+			set: slices.Concat(signIn, []string{"login.oidc.groupMapping.dev=backend", "login.oidc.userRoleMapping.platform={template-admin}", "login.caConfigMap=corporate"}),
+			wantText: []string{
+				`"--oidc-issuer-url=https://login.example.org/realms/dev"`, "--oidc-client-secret-file=/etc/berth/oidc/secret", "--oidc-allow-signups=false",
+				`"--oidc-group-mapping={\"dev\":\"backend\"}"`, `"--oidc-user-role-mapping={\"platform\":[\"template-admin\"]}"`, "secretName: login-oidc",
+				"name: corporate", "value: /etc/berth/ca", `"--oauth2-github-allowed-orgs=acme"`, "secretName: login-github", "# identity providers",
+			},
+		},
 		"where pods stand": {
 			set:      []string{"manager.nodeSelector.pool=system", "manager.priorityClassName=system-cluster-critical", "imagePullSecrets[0].name=pull"},
 			wantText: []string{"pool: system", "priorityClassName: system-cluster-critical", "- name: pull"},
@@ -308,6 +326,9 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"service.nodePorts.http=99999":     "/service/nodePorts/http",
 		"apiserver.accessURL=berth.local":  "/apiserver/accessURL",
 		"metrics.serviceMonitor.every=30s": "every",
+		"login.oidc.issuerUrl=https://x":   "issuerUrl",
+		"login.oidc.issuerURL=https://x":   "login.oidc.clientSecret.name",
+		"login.github.allowedTeams={acme}": "/login/github/allowedTeams",
 	} {
 		if _, err := run(t.Context(), t, "template", chart, "--kube-version", kubeVersion, "--set", set); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("--set %s: %v, want a refusal that names %s", set, err, want)
