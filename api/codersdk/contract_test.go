@@ -90,6 +90,7 @@ var (
 	}
 	requests = []reflect.Type{
 		reflect.TypeFor[codersdk.ArchiveTemplateVersionsRequest](),
+		reflect.TypeFor[codersdk.ConvertLoginRequest](),
 		reflect.TypeFor[codersdk.CreateFirstUserRequest](),
 		reflect.TypeFor[codersdk.CreateTemplateRequest](),
 		reflect.TypeFor[codersdk.CreateTemplateVersionDryRunRequest](),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package idp is an OpenID Connect provider for tests that says whatever a test wants, as hostile ones do too. It signs in
-// the one person it is told of, without asking, and is strict about what a client must send: its secret, PKCE and the
-// refresh token that was given last.
+// Package idp has identity providers for tests: GitHub as it documents itself, and an OpenID Connect provider that says whatever a test wants, as hostile ones do too. It signs in
+// the one person it is told of, without asking, and is strict about what a client must send: its secret, PKCE and the refresh
+// token that was given last.
 package idp
 
 import (
@@ -26,7 +26,7 @@ import (
 // What a client has to be.
 const (
 	ClientID     = "berth"
-	ClientSecret = "the client's secret"
+	ClientSecret = "the client's secret, of 32 bytes or more"
 	keyID        = "key-1"
 )
 
