@@ -8,26 +8,6 @@ import (
 	"github.com/google/uuid"
 )
 
-// AuthMethods says which ways to sign in a deployment offers.
-type AuthMethods struct {
-	Password AuthMethod     `json:"password"`
-	Github   AuthMethod     `json:"github"`
-	OIDC     OIDCAuthMethod `json:"oidc"`
-}
-
-// AuthMethod is one way to sign in.
-type AuthMethod struct {
-	Enabled bool `json:"enabled"`
-}
-
-// OIDCAuthMethod is the way by an OpenID Connect provider.
-type OIDCAuthMethod struct {
-	AuthMethod
-	// SignInText is what the button says, and IconURL its picture; each may be "".
-	SignInText string `json:"signInText"`
-	IconURL    string `json:"iconUrl"`
-}
-
 // ConvertLoginRequest asks to sign in another way from now on.
 type ConvertLoginRequest struct {
 	// ToType is oidc or github.

@@ -102,6 +102,9 @@ type keptKey struct {
 	Linked bool `json:"linked,omitempty"`
 }
 
+// ended tells whether the word that began the session is over, whatever use moved its end to.
+func (k *keptKey) ended(now time.Time) bool { return !k.NotAfter.IsZero() && !k.NotAfter.After(now) }
+
 // slideTo moves the key's end, as far as it may be moved.
 func (k *keptKey) slideTo(end time.Time) {
 	if !k.NotAfter.IsZero() && k.NotAfter.Before(end) {
@@ -199,7 +202,7 @@ func (s *Store) Verify(ctx context.Context, text string) (Key, error) {
 			continue
 		}
 		now := s.now()
-		if !kept.ExpiresAt.After(now) {
+		if !kept.ExpiresAt.After(now) || kept.ended(now) {
 			return Key{}, fault.New(fault.Unauthenticated, "Your session has expired. Sign in again.")
 		}
 		if kept, err := s.renew(ctx, secret, user, t.id, kept, now); err == nil {
