@@ -148,8 +148,9 @@ func (h *Handlers) follow(ctx context.Context, provider *Provider, u *v1alpha1.U
 		}
 		return nil
 	})
-	if fault.Is(err, fault.Conflict) || fault.Is(err, fault.Invalid) {
-		return nil // git holds the roles, or the last owner stays one
+	// Git holds the roles, or the last owner stays one. That somebody else wrote at the same time has a cause, and is told.
+	if f, ok := fault.As(err); ok && f.Cause == nil && (f.Kind == fault.Conflict || f.Kind == fault.Invalid) {
+		return nil
 	}
 	return err
 }

@@ -170,8 +170,11 @@ func (s *Store) hold(ctx context.Context, c *claims.Claims, claim claims.Claim, 
 			return asFault(err)
 		}
 	}
-	if claim.Kind == claims.FirstUser {
+	switch claim.Kind {
+	case claims.FirstUser:
 		return firstExists()
+	case claims.Identity:
+		return fault.New(fault.Conflict, "The account at the identity provider signs in as another user.")
 	}
 	return taken(string(claim.Kind), claim.Value)
 }

@@ -12,7 +12,7 @@ const (
 	emailVerifiedClaim = "email_verified"
 	// maxGroups is how many groups a claim may name. A provider that sends more is to be told which of them are wanted.
 	maxGroups = 10_000
-	// maxText is how long a name may be that is shown.
+	// maxName and maxAvatar are how long what is only shown may be.
 	maxName, maxAvatar = 128, 2048
 )
 
