@@ -32,11 +32,13 @@ var peopleRows = map[string]row{
 		name, id := unique("made"), ids.Of(w.organization)
 		return codersdk.CreateUserRequest{Username: name, Email: name + "@example.org", UserLoginType: codersdk.LoginTypeNone, OrganizationID: &id}
 	}},
-	"GET /api/v2/users/roles":                  {wants: wants{200, 200, 200, 200, 401}, path: fixed("/api/v2/users/roles")},
-	"DELETE /api/v2/users/{user}":              {wants: hidden(200), path: ofLeaver("")},
-	"PUT /api/v2/users/{user}/profile":         {wants: mine(200), path: ofMember("/profile"), body: func(w *world) any { return json.RawMessage(`{"username":"` + w.member.Name + `","name":"A Member"}`) }},
-	"PUT /api/v2/users/{user}/appearance":      {wants: mine(200), path: ofMember("/appearance"), body: always(json.RawMessage(`{"theme_preference":"dark"}`))},
-	"PUT /api/v2/users/{user}/password":        {wants: mine(400), path: ofMember("/password"), body: always(json.RawMessage(`{"password":"short"}`))},
+	"GET /api/v2/users/roles":             {wants: wants{200, 200, 200, 200, 401}, path: fixed("/api/v2/users/roles")},
+	"DELETE /api/v2/users/{user}":         {wants: hidden(200), path: ofLeaver("")},
+	"PUT /api/v2/users/{user}/profile":    {wants: mine(200), path: ofMember("/profile"), body: func(w *world) any { return json.RawMessage(`{"username":"` + w.member.Name + `","name":"A Member"}`) }},
+	"PUT /api/v2/users/{user}/appearance": {wants: mine(200), path: ofMember("/appearance"), body: always(json.RawMessage(`{"theme_preference":"dark"}`))},
+	"PUT /api/v2/users/{user}/password":   {wants: mine(400), path: ofMember("/password"), body: always(json.RawMessage(`{"password":"short"}`))},
+	// the provider is not set up here, which the person is told; nobody else may begin it
+	"POST /api/v2/users/{user}/convert-login":  {wants: wants{403, 400, 404, 404, 401}, path: ofMember("/convert-login"), body: always(json.RawMessage(`{"to_type":"oidc","password":"a long enough one"}`))},
 	"GET /api/v2/users/{user}/roles":           {wants: mine(200), path: ofMember("/roles")},
 	"PUT /api/v2/users/{user}/roles":           {wants: administered(200), path: ofMember("/roles"), body: always(json.RawMessage(`{"roles":[]}`))},
 	"PUT /api/v2/users/{user}/status/suspend":  {wants: hidden(200), path: ofLeaver("/status/suspend")},

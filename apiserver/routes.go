@@ -46,6 +46,8 @@ type Deps struct {
 	NoPasswords bool
 	// Noter is told who was there.
 	Noter authn.Noter
+	// Providers are where else than here people sign in.
+	Providers login.Providers
 	// AccessURL is where people reach the server, without a trailing slash.
 	AccessURL string
 	// Secure says that they do so by https.
@@ -58,9 +60,8 @@ type Deps struct {
 func Routes(d Deps) []httpapi.Route {
 	return slices.Concat(
 		(&root.Handlers{AccessURL: d.AccessURL}).Routes(),
-		(&login.Handlers{Store: d.Store, Credentials: d.Credentials, Attempts: d.Attempts, Noter: d.Noter,
-			Lifetime: d.SessionLifetime, NoPasswords: d.NoPasswords, Secure: d.Secure}).Routes(),
-		(&users.Handlers{Store: d.Store, Credentials: d.Credentials, Attempts: d.Attempts, Now: d.Now}).Routes(),
+		d.login().Routes(),
+		(&users.Handlers{Store: d.Store, Credentials: d.Credentials, Attempts: d.Attempts, ByProvider: d.Providers.SetRoles, Now: d.Now}).Routes(),
 		(&keys.Handlers{Store: d.Store, Credentials: d.Credentials, MaxLifetime: d.MaxTokenLifetime}).Routes(),
 		(&organizations.Handlers{Store: d.Store}).Routes(),
 		(&groups.Handlers{Store: d.Store, Now: d.Now}).Routes(),
@@ -73,4 +74,13 @@ func Routes(d Deps) []httpapi.Route {
 		(&workspaces.Handlers{Store: d.Store, Now: d.Now}).Routes(),
 		(&builds.Handlers{Store: d.Store, Now: d.Now}).Routes(),
 	)
+}
+
+// login are the handlers of signing in.
+func (d Deps) login() *login.Handlers {
+	return &login.Handlers{
+		Store: d.Store, Credentials: d.Credentials, Attempts: d.Attempts, Noter: d.Noter, Providers: d.Providers,
+		Lifetime: d.SessionLifetime, NoPasswords: d.NoPasswords,
+		AccessURL: d.AccessURL, Secure: d.Secure, Now: d.Now,
+	}
 }

@@ -55,6 +55,10 @@ type Options struct {
 	NoPasswords bool
 	// Limits say how often one party may ask.
 	Limits httpapi.Limits
+	// SignIn says at which identity providers people sign in.
+	SignIn login.Options
+	// Now tells the time; nil means time.Now.
+	Now func() time.Time
 	// MaxTokenLifetime is how long a token may live at most; zero means keys.DefaultMaxLifetime.
 	MaxTokenLifetime time.Duration
 	// SCIMKeyFile holds the key of the identity provider that keeps accounts by SCIM; empty lets none.
@@ -107,23 +111,32 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		Client: s.store.Live(), Namespace: o.Namespace, Names: serving.Names(o.Service, o.Namespace),
 		Now: time.Now, Failed: func(err error) { o.Log.Error("serving certificate", "error", err) },
 	}
-	secure := strings.HasPrefix(access, "https://")
-	s.proofs = credentials.New(s.store.Client(), o.Namespace, time.Now)
+	now := o.Now
+	if now == nil {
+		now = time.Now
+	}
+	providers, err := o.SignIn.Providers(access, now)
+	if err != nil {
+		return nil, err
+	}
+	s.proofs = credentials.New(s.store.Client(), o.Namespace, now)
 	hashes := prometheus.NewCounter(prometheus.CounterOpts{Name: "berth_api_password_hashes_total", Help: "Password hashes that were computed."})
 	s.registry.MustRegister(hashes)
 	s.proofs.Fixed, s.proofs.Hashed = o.FixedSessions, hashes.Inc
-	var provider httpapi.Authenticator
+	var provisioner httpapi.Authenticator
 	if o.SCIMKeyFile != "" {
-		provider = &authn.Provider{File: o.SCIMKeyFile}
+		provisioner = &authn.Provider{File: o.SCIMKeyFile}
 	}
+	deps := Deps{
+		Store: s.store, Files: s.store.Files(now), Credentials: s.proofs, Attempts: httpapi.NewAttempts(o.Limits), Noter: s.seen, Providers: providers,
+		SessionLifetime: cmp.Or(o.SessionLifetime, login.DefaultLifetime), NoPasswords: o.NoPasswords,
+		MaxTokenLifetime: cmp.Or(o.MaxTokenLifetime, keys.DefaultMaxLifetime), AccessURL: access, Secure: strings.HasPrefix(access, "https://"), Now: now,
+	}
+	fresh := &login.Fresh{Keys: s.proofs, Handlers: deps.login(), Log: o.Log}
 	s.session, s.aggregated, err = httpapi.New(httpapi.Config{
-		Routes: Routes(Deps{
-			Store: s.store, Files: s.store.Files(time.Now), Credentials: s.proofs, Attempts: httpapi.NewAttempts(o.Limits), Noter: s.seen,
-			SessionLifetime: cmp.Or(o.SessionLifetime, login.DefaultLifetime), NoPasswords: o.NoPasswords,
-			MaxTokenLifetime: cmp.Or(o.MaxTokenLifetime, keys.DefaultMaxLifetime), AccessURL: access, Secure: secure, Now: time.Now,
-		}),
+		Routes:  Routes(deps),
 		Version: version.Wire(), Log: o.Log, Metrics: s.registry, Proxies: o.Proxies,
-		Session: &authn.Session{Keys: s.proofs, People: s.store, Noter: s.seen, Secure: secure}, Aggregated: s.frontProxy, Provider: provider,
+		Session: &authn.Session{Keys: fresh, People: s.store, Noter: s.seen, Secure: deps.Secure}, Aggregated: s.frontProxy, Provider: provisioner,
 		Site: access, Stopping: s.stopping, Limits: o.Limits,
 	})
 	if err != nil {

@@ -41,6 +41,7 @@ var (
 		reflect.TypeFor[codersdk.LoginWithPasswordResponse](),
 		reflect.TypeFor[codersdk.MinimalUser](),
 		reflect.TypeFor[codersdk.OIDCAuthMethod](),
+		reflect.TypeFor[codersdk.OAuthConversionResponse](),
 		reflect.TypeFor[codersdk.Organization](),
 		reflect.TypeFor[codersdk.ProvisionerJob](),
 		reflect.TypeFor[codersdk.ProvisionerJobLog](),
@@ -90,6 +91,7 @@ var (
 	}
 	requests = []reflect.Type{
 		reflect.TypeFor[codersdk.ArchiveTemplateVersionsRequest](),
+		reflect.TypeFor[codersdk.ConvertLoginRequest](),
 		reflect.TypeFor[codersdk.CreateFirstUserRequest](),
 		reflect.TypeFor[codersdk.CreateTemplateRequest](),
 		reflect.TypeFor[codersdk.CreateTemplateVersionDryRunRequest](),

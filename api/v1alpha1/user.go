@@ -10,6 +10,8 @@ const (
 	ReasonUsernameTaken = "UsernameTaken"
 	// ReasonEmailTaken: an older User has the e-mail address; every account needs its own.
 	ReasonEmailTaken = "EmailTaken"
+	// ReasonIdentityTaken: another User lists the same account at an identity provider; take it out of one of them.
+	ReasonIdentityTaken = "IdentityTaken"
 	// ReasonSuspended: the account is suspended as wished; nobody can sign in with it.
 	ReasonSuspended = "Suspended"
 )
@@ -61,6 +63,19 @@ type Membership struct {
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=8
 	Roles []OrganizationRole `json:"roles,omitempty"`
+}
+
+// LinkedIdentity is an account at an identity provider.
+type LinkedIdentity struct {
+	// Issuer is the provider's URL, as its tokens name it: https://login.example.org/realms/dev, or https://github.com.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Issuer string `json:"issuer"`
+
+	// Subject is what the provider calls the account for ever: the claim "sub", or GitHub's number of the user.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Subject string `json:"subject"`
 }
 
 // UserSpec says who a person is and what they may do.
@@ -125,6 +140,13 @@ type UserSpec struct {
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:XValidation:rule="self.all(s, s.kind != 'Group')",message="spec.subjects: a person is a User or a ServiceAccount; put groups into spec.subjects of a Group"
 	Subjects []Subject `json:"subjects,omitempty"`
+
+	// Identities are the accounts at an identity provider that sign in as this person, each of which is one person's. The
+	// first sign-in writes its own where none stands; afterwards no other one signs in, whatever address it has.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	Identities []LinkedIdentity `json:"identities,omitempty"`
 
 	// QuietHours is when the person's day ends: then a template's autostop requirement stops the person's workspaces, on
 	// the days that it names. Absent means midnight, UTC.

@@ -5,6 +5,7 @@ package httpapi
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"reflect"
 	"strings"
 
@@ -135,7 +136,7 @@ func (r Route) Check() error {
 	if scim := strings.HasPrefix(r.Path, SCIMPrefix); scim != (r.Door == Provider) {
 		fail("the identity provider's door has the paths below %s, and no other door does", SCIMPrefix)
 	}
-	if r.Status < 200 || r.Status > 299 {
+	if (r.Status < 200 || r.Status > 299) && r.Status != http.StatusTemporaryRedirect {
 		fail("status %d is no success", r.Status)
 	}
 	return errors.Join(errs...)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package login signs people in and out with a password. What it hands out is a session token, so it is served at
-// /api/v2 only. Keeping passwords and tokens is internal/credentials' business.
+// Package login signs people in and out: with a password, or at an identity provider. What it hands out is a session token,
+// so it is served at /api/v2 only. Keeping passwords and tokens is internal/credentials' business, speaking with providers
+// internal/signin's.
 package login
 
 import (
@@ -41,8 +42,14 @@ type Handlers struct {
 	Lifetime time.Duration
 	// NoPasswords says that only owners sign in with a password, so that nobody is locked out where the others' way is broken.
 	NoPasswords bool
+	// Providers are where else people sign in.
+	Providers Providers
+	// AccessURL is where people reach the server, without a trailing slash.
+	AccessURL string
 	// Secure says that people reach the server by https, so that cookies can be bound to it.
 	Secure bool
+	// Now tells the time.
+	Now func() time.Time
 }
 
 // Routes is all that this package serves.
@@ -51,16 +58,19 @@ func (h *Handlers) Routes() []httpapi.Route {
 		{Method: "POST", Path: "/api/v2/users/login", Tag: "Authorization", Door: httpapi.AnyoneDirect, Action: authz.Authenticate, Status: 201,
 			PerMinute: httpapi.LoginsPerMinute,
 			Do:        httpapi.Plain(h.login)},
-		{Method: "GET", Path: "/api/v2/users/authmethods", Tag: "Users", Door: httpapi.Anyone, Action: authz.Read, Status: 200,
-			Do: httpapi.Plain(h.methods)},
 		{Method: "POST", Path: "/api/v2/users/logout", Tag: "Users", Door: httpapi.SessionDirect, Action: authz.Authenticate, Status: 200,
 			Do: httpapi.Plain(h.logout)},
+		{Method: "GET", Path: oidcPath, Tag: "Users", Door: httpapi.AnyoneDirect, Action: authz.Authenticate, Status: 307,
+			PerMinute: httpapi.LoginsPerMinute,
+			Do:        httpapi.Redirect(h.byProvider(oidcPath, h.Providers.OIDC))},
+		{Method: "GET", Path: gitHubPath, Tag: "Users", Door: httpapi.AnyoneDirect, Action: authz.Authenticate, Status: 307,
+			PerMinute: httpapi.LoginsPerMinute,
+			Do:        httpapi.Redirect(h.byProvider(gitHubPath, h.Providers.GitHub))},
+		{Method: "POST", Path: "/api/v2/users/{user}/convert-login", Tag: "Authorization", Door: httpapi.SessionDirect, Status: 201,
+			Do: httpapi.On(httpapi.ByName("user", h.find), authz.Update, h.beginConversion)},
+		{Method: "GET", Path: "/api/v2/users/authmethods", Tag: "Users", Door: httpapi.Anyone, Action: authz.Read, Status: 200,
+			Do: httpapi.Plain(h.methods)},
 	}
-}
-
-// methods says in which ways people may sign in.
-func (h *Handlers) methods(context.Context, httpapi.None) (codersdk.AuthMethods, error) {
-	return codersdk.AuthMethods{Password: codersdk.AuthMethod{Enabled: !h.NoPasswords}}, nil
 }
 
 type session = httpapi.Reply[codersdk.LoginWithPasswordResponse]
@@ -103,7 +113,7 @@ func (h *Handlers) login(ctx context.Context, in codersdk.LoginWithPasswordReque
 	h.Noter.Note(user)
 	return session{
 		Body:   codersdk.LoginWithPasswordResponse{SessionToken: token},
-		Header: http.Header{"Set-Cookie": h.cookies(token, 0)},
+		Header: set(h.cookies(token, 0)),
 	}, nil
 }
 
@@ -115,18 +125,27 @@ func (h *Handlers) logout(ctx context.Context, _ httpapi.None) (httpapi.Reply[co
 	}
 	return httpapi.Reply[codersdk.Response]{
 		Body:   codersdk.Response{Message: "Logged out!"},
-		Header: http.Header{"Set-Cookie": h.cookies("", -1)},
+		Header: set(h.cookies("", -1)),
 	}, nil
 }
 
 // cookies carry the session for browsers; a negative age takes it away. On https one by the plain name goes in any case: it
 // is from before the site was, and two would be refused.
-func (h *Handlers) cookies(token string, age int) []string {
-	set := func(name, value string, age int) string {
-		return (&http.Cookie{Name: name, Value: value, Path: "/", MaxAge: age, HttpOnly: true, Secure: h.Secure, SameSite: http.SameSiteLaxMode}).String()
+func (h *Handlers) cookies(token string, age int) []*http.Cookie {
+	of := func(name, value string, age int) *http.Cookie {
+		return &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: age, HttpOnly: true, Secure: h.Secure, SameSite: http.SameSiteLaxMode}
 	}
 	if !h.Secure {
-		return []string{set(authn.CookieName, token, age)}
+		return []*http.Cookie{of(authn.CookieName, token, age)}
 	}
-	return []string{set(authn.SecureCookieName, token, age), set(authn.CookieName, "", -1)}
+	return []*http.Cookie{of(authn.SecureCookieName, token, age), of(authn.CookieName, "", -1)}
+}
+
+// set is the header that sets cookies.
+func set(cookies []*http.Cookie) http.Header {
+	h := http.Header{}
+	for _, c := range cookies {
+		h.Add("Set-Cookie", c.String())
+	}
+	return h
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/berth-dev/berth/api/coderd"
@@ -20,9 +19,6 @@ import (
 	"github.com/berth-dev/berth/internal/index"
 	"github.com/berth-dev/berth/internal/scim"
 )
-
-// namesTried is how many usernames are tried for a new account whose own is taken.
-const namesTried = 20
 
 // maxUserName is how long the provider's name for an account may be, in bytes.
 const maxUserName = 256
@@ -83,29 +79,7 @@ func (h *Handlers) make(ctx context.Context, in coderd.SCIMUserRequest, email st
 		ProvisionedAs: in.UserName, ExternalID: in.ExternalID, DisplayName: shown(scim.JoinName(in.Name.GivenName, in.Name.FamilyName)),
 		Suspended: in.Active != nil && !bool(*in.Active),
 	}
-	base := identity.UsernameFor(in.UserName)
-	for i := 1; ; i++ {
-		wish.Username = numbered(base, i)
-		u, err := h.Store.CreateUser(ctx, wish)
-		if !usernameTaken(err) || i == namesTried {
-			return u, err
-		}
-	}
-}
-
-// numbered is the name with a number behind it, but for the first.
-func numbered(name string, i int) string {
-	if i == 1 {
-		return name
-	}
-	suffix := "-" + strconv.Itoa(i)
-	return strings.TrimRight(name[:min(len(name), identity.MaxUsername-len(suffix))], "-") + suffix
-}
-
-// usernameTaken tells whether another has the username, which is only ours to choose.
-func usernameTaken(err error) bool {
-	f, ok := fault.As(err)
-	return ok && f.Kind == fault.Conflict && len(f.Fields) > 0 && f.Fields[0].Path == "username"
+	return h.Store.CreateUserLike(ctx, wish, in.UserName)
 }
 
 // unique gives a Conflict SCIM's word for it.

@@ -170,8 +170,11 @@ func (s *Store) hold(ctx context.Context, c *claims.Claims, claim claims.Claim, 
 			return asFault(err)
 		}
 	}
-	if claim.Kind == claims.FirstUser {
+	switch claim.Kind {
+	case claims.FirstUser:
 		return firstExists()
+	case claims.Identity:
+		return fault.New(fault.Conflict, "The account at the identity provider signs in as another user.")
 	}
 	return taken(string(claim.Kind), claim.Value)
 }
@@ -193,9 +196,7 @@ func (s *Store) sweepAbandoned(ctx context.Context, c *claims.Claims, claim clai
 	case !apierrors.IsNotFound(err):
 		return false, asFault(err)
 	}
-	// Without its User a claim is void as soon as it is over; Sweep leaves one that somebody is still using.
-	_, err = c.Sweep(ctx, claims.Holder{Name: holder.Name})
-	return true, asFault(err)
+	return true, asFault(c.Abandon(ctx, claim, holder))
 }
 
 // unmake removes a User just as it was read.

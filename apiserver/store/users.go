@@ -35,14 +35,19 @@ type NewUser struct {
 	Username, Email string
 	// LoginType is how the person is to sign in.
 	LoginType v1alpha1.LoginType
+	// Identity is the account at an identity provider that signs in as the person; nil where none does yet.
+	Identity *v1alpha1.LinkedIdentity
+	// DisplayName and AvatarURL are what the person is shown as; "" is not said.
+	DisplayName, AvatarURL string
 	// Organization is the metadata.name of the one that the person belongs to.
 	Organization string
-	// CreatedBy is the metadata.name of the User who makes this one; empty where an identity provider does.
+	// CreatedBy is the metadata.name of the User who makes this one; empty for who signs up, or is provisioned.
 	CreatedBy string
-	// ProvisionedAs and ExternalID are the name and the id by which an identity provider knows the person; empty where none
-	// does. DisplayName is the person's real name, and Suspended locks the account from the start.
-	ProvisionedAs, ExternalID, DisplayName string
-	Suspended                              bool
+	// ProvisionedAs and ExternalID are the name and the id by which who provisions accounts knows the person; empty where
+	// nobody does.
+	ProvisionedAs, ExternalID string
+	// Suspended locks the account from the start.
+	Suspended bool
 	// SetPassword gives the User, who is stored by then, a password; nil gives none.
 	SetPassword func(context.Context, *v1alpha1.User) error
 }
@@ -60,6 +65,9 @@ func (s *Store) CreateUser(ctx context.Context, wish NewUser) (*v1alpha1.User, e
 	}
 	c, holder := s.claims(), claims.Holder{Name: name}
 	wanted := []claims.Claim{{Kind: claims.Username, Value: wish.Username}, {Kind: claims.Email, Value: wish.Email}}
+	if wish.Identity != nil {
+		wanted = append([]claims.Claim{identityClaim(*wish.Identity)}, wanted...) // what tells one person's requests first
+	}
 	for i, claim := range wanted {
 		if err := s.hold(ctx, c, claim, holder); err != nil {
 			return nil, errors.Join(err, release(ctx, c, holder, wanted[:i]))
@@ -98,16 +106,21 @@ func (s *Store) makeUser(ctx context.Context, c *claims.Claims, wish NewUser, na
 	u := &v1alpha1.User{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: map[string]string{
 			v1alpha1.AnnotationCreatedAt: time.Now().UTC().Format(time.RFC3339Nano),
-			v1alpha1.AnnotationCreatedBy: wish.CreatedBy,
 		}},
 		Spec: v1alpha1.UserSpec{
-			Email: wish.Email, LoginType: wish.LoginType, DisplayName: wish.DisplayName,
+			Email: wish.Email, LoginType: wish.LoginType, DisplayName: wish.DisplayName, AvatarURL: wish.AvatarURL,
 			Memberships: []v1alpha1.Membership{{Organization: v1alpha1.ObjectName(wish.Organization)}},
 			ExternalID:  wish.ExternalID, Suspended: wish.Suspended,
 		},
 	}
 	if wish.ProvisionedAs != "" {
 		u.Annotations[v1alpha1.AnnotationProvisionedAs] = wish.ProvisionedAs
+	}
+	if wish.CreatedBy != "" {
+		u.Annotations[v1alpha1.AnnotationCreatedBy] = wish.CreatedBy
+	}
+	if wish.Identity != nil {
+		u.Spec.Identities = []v1alpha1.LinkedIdentity{*wish.Identity}
 	}
 	if wish.Username != name {
 		u.Spec.Username = v1alpha1.WireName(wish.Username)
@@ -229,12 +242,19 @@ func (s *Store) reclaim(ctx context.Context, u *v1alpha1.User, claim claims.Clai
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return nil, err
 	}
-	// A reservation, which the manager makes the User's own once it sees the name.
+	return s.reserving(ctx, u, claim, func() (*v1alpha1.User, error) {
+		return s.ChangeUser(ctx, u, edit)
+	})
+}
+
+// reserving runs a change of the User that gives it what is claimed. The claim is a reservation, which the manager makes
+// the User's own once it sees the change, and is given back when that fails.
+func (s *Store) reserving(ctx context.Context, u *v1alpha1.User, claim claims.Claim, do func() (*v1alpha1.User, error)) (*v1alpha1.User, error) {
 	c, holder := s.claims(), claims.Holder{Name: u.Name}
 	var held *claims.Taken
 	switch err := c.Hold(ctx, claim, holder); {
 	case err == nil:
-	case errors.As(err, &held) && held.Holder.Name == u.Name: // the User was called so before
+	case errors.As(err, &held) && held.Holder.Name == u.Name: // the User had it before, or gets it by another request
 	case held != nil:
 		if err := s.hold(ctx, c, claim, holder); err != nil {
 			return nil, err
@@ -242,7 +262,7 @@ func (s *Store) reclaim(ctx context.Context, u *v1alpha1.User, claim claims.Clai
 	default:
 		return nil, asFault(err)
 	}
-	changed, err := s.ChangeUser(ctx, u, edit)
+	changed, err := do()
 	if err != nil {
 		left, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeBack)
 		defer cancel()

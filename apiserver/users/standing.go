@@ -49,6 +49,9 @@ func (h *Handlers) setRoles(ctx context.Context, a store.Account, in codersdk.Up
 		f.Fields = []fault.Field{{Path: "roles", Detail: "are your own"}}
 		return codersdk.User{}, f
 	}
+	if h.ByProvider(a.User.Spec.LoginType) {
+		return codersdk.User{}, fault.On("roles", "are what the identity provider says of %s at each sign-in; change them there", a.User.WireName())
+	}
 	wish, unknown := view.ReadSiteRoles(in.Roles)
 	if len(unknown) > 0 {
 		return codersdk.User{}, fault.On("roles", "%s: roles over the deployment are %s; those in an organization are its members'",

@@ -31,6 +31,8 @@ type Handlers struct {
 	Credentials *credentials.Store
 	// Attempts bounds how often a wrong password is given.
 	Attempts *httpapi.Attempts
+	// ByProvider tells whether an identity provider alone decides the roles of accounts that sign in so.
+	ByProvider func(v1alpha1.LoginType) bool
 	// Now tells the time.
 	Now func() time.Time
 }

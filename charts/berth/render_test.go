@@ -237,7 +237,7 @@ func TestCopiesAreThoseOfConfig(t *testing.T) {
 
 // A flag that a binary does not know keeps the pod from starting.
 func TestEveryFlagExists(t *testing.T) {
-	for _, o := range of(objects(t, render(t, "apiserver.accessURL=https://berth.example.org")), "Deployment") {
+	for _, o := range of(objects(t, render(t, signIn...)), "Deployment") {
 		container := as[appsv1.Deployment](t, o).Spec.Template.Spec.Containers[0]
 		program := strings.TrimPrefix(container.Command[0], "/usr/bin/")
 		out, err := exec.CommandContext(t.Context(), "go", "run", "github.com/berth-dev/berth/cmd/"+program, "--help").CombinedOutput()
@@ -251,121 +251,6 @@ func TestEveryFlagExists(t *testing.T) {
 			}
 		}
 	}
-}
-
-func TestValues(t *testing.T) {
-	for name, c := range map[string]struct {
-		set        []string
-		wantText   []string
-		wantAbsent []string
-	}{
-		"the image by digest": {
-			set:        []string{"image.repository=registry.example/berth", "image.digest=sha256:" + strings.Repeat("a", 64), "image.tag=v9"},
-			wantText:   []string{"image: registry.example/berth@sha256:" + strings.Repeat("a", 64), "--agent-image=registry.example/berth@sha256:"},
-			wantAbsent: []string{":v9"},
-		},
-		"the agent's own tag": {
-			set:      []string{"image.repository=registry.example/berth", "agentImage.tag=v8"},
-			wantText: []string{"image: registry.example/berth:0.1.0", "--agent-image=registry.example/berth:v8"},
-		},
-		"a node port":       {set: []string{"service.type=NodePort", "service.nodePorts.http=30080"}, wantText: []string{"nodePort: 30080"}},
-		"no node port":      {wantAbsent: []string{"nodePort"}},
-		"the access URL":    {set: []string{"apiserver.accessURL=https://berth.example.org"}, wantText: []string{"--access-url=https://berth.example.org"}},
-		"sessions and limits": {wantText: []string{"--session-duration=24h\n", "--disable-session-expiry-refresh=false\n", "--disable-password-auth=false\n",
-			"--api-rate-limit=512\n", "--dangerous-disable-rate-limits=false\n"}},
-		"other sessions and limits": {
-			set: []string{"apiserver.sessions.duration=8h", "apiserver.sessions.refresh=false", "apiserver.sessions.passwords=false",
-				"apiserver.rateLimits.api=2000000", "apiserver.rateLimits.disableAll=true"},
-			wantText: []string{"--session-duration=8h\n", "--disable-session-expiry-refresh=true\n", "--disable-password-auth=true\n",
-				"--api-rate-limit=2000000\n", "--dangerous-disable-rate-limits=true\n"},
-		},
-		"no access URL":     {wantAbsent: []string{"--access-url"}},
-		"no aggregation":    {set: []string{"aggregation.enabled=false"}, wantText: []string{"--aggregation=false"}},
-		"no network policy": {set: []string{"networkPolicy.enabled=false"}, wantAbsent: []string{"kind: NetworkPolicy"}},
-		"no metrics":        {set: []string{"metrics.enabled=false", "metrics.serviceMonitor.enabled=true"}, wantAbsent: []string{"kind: ServiceMonitor", "berth-manager-metrics"}},
-		"a service monitor": {set: []string{"metrics.serviceMonitor.enabled=true", "metrics.serviceMonitor.labels.release=prom"}, wantText: []string{"kind: ServiceMonitor", "release: prom"}},
-		"no memory limit":   {set: []string{"manager.resources=null", "apiserver.resources=null"}, wantAbsent: []string{"GOMEMLIMIT", "resources:\n        limits"}},
-		"where pods stand": {
-			set:      []string{"manager.nodeSelector.pool=system", "manager.priorityClassName=system-cluster-critical", "imagePullSecrets[0].name=pull"},
-			wantText: []string{"pool: system", "priorityClassName: system-cluster-critical", "- name: pull"},
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			out := render(t, c.set...)
-			for _, text := range c.wantText {
-				if !strings.Contains(out, text) {
-					t.Errorf("lacks %q", text)
-				}
-			}
-			for _, text := range c.wantAbsent {
-				if strings.Contains(out, text) {
-					t.Errorf("has %q", text)
-				}
-			}
-		})
-	}
-}
-
-func TestWrongValuesAreRefused(t *testing.T) {
-	for set, want := range map[string]string{
-		"manger.replicas=2":                "manger",
-		"manager.replica=2":                "replica",
-		"manager.replicas=two":             "/manager/replicas",
-		"image.digest=latest":              "/image/digest",
-		"service.type=Headless":            "/service/type",
-		"service.nodePorts.http=99999":     "/service/nodePorts/http",
-		"apiserver.accessURL=berth.local":  "/apiserver/accessURL",
-		"apiserver.sessions.duration=1d":   "/apiserver/sessions/duration",
-		"apiserver.rateLimits.api=0":       "/apiserver/rateLimits/api",
-		"metrics.serviceMonitor.every=30s": "every",
-	} {
-		if _, err := run(t.Context(), t, "template", chart, "--kube-version", kubeVersion, "--set", set); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("--set %s: %v, want a refusal that names %s", set, err, want)
-		}
-	}
-}
-
-// The schema knows every value, explains it, and knows no other.
-func TestSchemaIsThatOfTheValues(t *testing.T) {
-	read := func(file string, into any) {
-		t.Helper()
-		text, err := os.ReadFile(file)
-		if err == nil {
-			err = yaml.Unmarshal(text, into)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	var values, schema map[string]any
-	read("values.yaml", &values)
-	read("values.schema.json", &schema)
-	var check func(path string, value any, schema map[string]any)
-	check = func(path string, value any, schema map[string]any) {
-		if path != "" && schema["description"] == nil {
-			t.Errorf("%s has no description", path)
-		}
-		properties, ok := schema["properties"].(map[string]any)
-		if !ok {
-			return
-		}
-		if schema["additionalProperties"] != false {
-			t.Errorf("%s lets unknown values through", path)
-		}
-		own, _ := value.(map[string]any)
-		for name := range own {
-			if properties[name] == nil {
-				t.Errorf("%s/%s is not in the schema", path, name)
-			}
-		}
-		for name, property := range properties {
-			if _, ok := own[name]; !ok && path+"/"+name != "/global" {
-				t.Errorf("%s/%s is not in values.yaml", path, name)
-			}
-			check(path+"/"+name, own[name], property.(map[string]any))
-		}
-	}
-	check("", values, schema)
 }
 
 // Everything that `kubectl apply -f config/samples` sends is what `kubectl apply -k` sends.

@@ -96,6 +96,7 @@ func command() *cobra.Command {
 	f.BoolVar(&o.Limits.Off, "dangerous-disable-rate-limits", false, "lift every limit, also those on wrong passwords")
 	f.DurationVar(&o.MaxTokenLifetime, "max-token-lifetime", keys.DefaultMaxLifetime, "how long a token that a person makes may live")
 	f.StringVar(&o.SCIMKeyFile, "scim-key-file", "", "file with the key of the identity provider that keeps accounts by SCIM; empty means none does")
+	o.SignIn.AddFlags(f)
 	f.DurationVar(&o.Drain, "drain", 5*time.Second, "how long to go on answering when told to stop")
 	f.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")
 	return c

@@ -26,6 +26,7 @@ var _ = Describe("a User's rights and sign-in", func() {
 		"spec.roles":          `{"roles":["Owner"]}`,
 		"spec.memberships":    `{"memberships":[{"organization":"platform","roles":["OrganizationAdmin"]}]}`,
 		"spec.subjects":       `{"subjects":[{"kind":"User","name":"oidc:eve"}]}`,
+		"spec.identities":     `{"identities":[{"issuer":"https://login.example.org","subject":"eve-1"}]}`,
 		"spec.passwordSecret": `{"passwordSecret":{"name":"known"}}`,
 	}
 	// what leads into an account is guarded from the moment it is there
@@ -58,6 +59,9 @@ var _ = Describe("a User's rights and sign-in", func() {
 			"spec.roles":       func(u *v1alpha1.User) { u.Spec.Roles = []v1alpha1.SiteRole{v1alpha1.SiteRoleOwner} },
 			"spec.memberships": func(u *v1alpha1.User) { u.Spec.Memberships = []v1alpha1.Membership{{Organization: "platform"}} },
 			"spec.subjects":    func(u *v1alpha1.User) { u.Spec.Subjects = []v1alpha1.Subject{{Kind: "User", Name: editor}} },
+			"spec.identities": func(u *v1alpha1.User) {
+				u.Spec.Identities = []v1alpha1.LinkedIdentity{{Issuer: "https://login.example.org", Subject: "eve-1"}}
+			},
 			"spec.passwordSecret": func(u *v1alpha1.User) {
 				u.Spec.PasswordSecret = &v1alpha1.NameReference{Name: "known"}
 			},

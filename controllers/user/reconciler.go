@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package user keeps Users: it claims their username and e-mail address, sees that no two of them list one Kubernetes
+// Package user keeps Users: it claims their username, e-mail address and accounts at identity providers, sees that no two of them list one Kubernetes
 // identity, and shows whether the account is in use. It signs nobody in and holds no secret; what a person may do is
 // decided by package authz from the spec.
 package user
@@ -103,8 +103,8 @@ func (r *Reconciler) identity(ctx context.Context, s *scope) error {
 	return phase.HoldsID(ctx, r, &s.user, &v1alpha1.UserList{})
 }
 
-// names claims what must be the user's alone, and frees what it was called before. Both claims are tried before either's
-// refusal is told, so that a person reads everything at once.
+// names claims what must be the user's alone, and frees what it was called before. All claims are tried before any refusal
+// is told, so that a person reads everything at once.
 func (r *Reconciler) names(ctx context.Context, s *scope) error {
 	holder := claims.Holder{Name: s.user.Name, UID: s.user.UID}
 	username := claims.Claim{Kind: claims.Username, Value: s.user.WireName()}
@@ -117,21 +117,37 @@ func (r *Reconciler) names(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	if s.again, err = r.Claims.Sweep(ctx, holder, username, email); err != nil {
+	keep, refused := []claims.Claim{username, email}, []*fault.Error{noUsername, noEmail}
+	for i, identity := range s.user.Spec.Identities {
+		claim := claims.Claim{Kind: claims.Identity, Value: index.IdentityKey(identity)}
+		keep = append(keep, claim)
+		f, err := taken(r.Claims.Hold(ctx, claim, holder), fmt.Sprintf("spec.identities[%d]", i), v1alpha1.ReasonIdentityTaken)
+		if err != nil {
+			return err
+		}
+		refused = append(refused, f)
+	}
+	if s.again, err = r.Claims.Sweep(ctx, holder, keep...); err != nil {
 		return err
 	}
-	if refused := fault.Join("names that other Users have", noUsername, noEmail); refused != nil {
-		if noUsername != nil {
-			return refused.Because(v1alpha1.ReasonUsernameTaken)
-		}
-		return refused
+	f := fault.Join("names that other Users have", refused...)
+	switch {
+	case f == nil:
+		return nil
+	case noUsername != nil: // what keeps the User off the wire is its reason
+		return f.Because(v1alpha1.ReasonUsernameTaken)
+	case noEmail != nil:
+		return f.Because(v1alpha1.ReasonEmailTaken)
 	}
-	return nil
+	return f
 }
 
 // taken makes a fault of a claim that another User holds; other errors stay.
 func taken(err error, path, reason string) (*fault.Error, error) {
 	var t *claims.Taken
+	if errors.As(err, &t) && t.Claim.Kind == claims.Identity {
+		return fault.On(path, "this account signs in as User %s; take it out of one of them", t.Holder.Name).Because(reason), nil
+	}
 	if errors.As(err, &t) {
 		return fault.On(path, "%q belongs to User %s; choose another", t.Claim.Value, t.Holder.Name).Because(reason), nil
 	}
@@ -198,6 +214,8 @@ func (r *Reconciler) ofClaim(ctx context.Context, o client.Object) []reconcile.R
 		requests = append(requests, phase.Requests(ctx, r, &v1alpha1.UserList{}, client.MatchingFields{index.Name: claim.Value})...)
 	case claims.Email:
 		requests = append(requests, phase.Requests(ctx, r, &v1alpha1.UserList{}, client.MatchingFields{index.Email: claim.Value})...)
+	case claims.Identity:
+		requests = append(requests, phase.Requests(ctx, r, &v1alpha1.UserList{}, client.MatchingFields{index.Identity: claim.Value})...)
 	}
 	return requests
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/controllers/user"
 	"github.com/berth-dev/berth/internal/claims"
+	"github.com/berth-dev/berth/internal/index"
 	. "github.com/berth-dev/berth/internal/testing/cluster"
 	"github.com/berth-dev/berth/internal/testing/given"
 )
@@ -105,6 +106,29 @@ var _ = Describe("a User", func() {
 		Expect(eve).To(BeStalled(v1alpha1.ReasonEmailTaken))
 		Expect(twin).To(BeStalled(v1alpha1.ReasonUsernameTaken))
 		Expect(Message(twin, v1alpha1.ConditionReady)).To(And(ContainSubstring("spec.username: "), ContainSubstring("spec.email: ")))
+	})
+
+	It("is Stalled IdentityTaken for an account that signs in as another, and gets it when that one lets go", func(ctx SpecContext) {
+		account := v1alpha1.LinkedIdentity{Issuer: "https://login.example.org", Subject: "Ada-1"}
+		d, ada := sit(ctx), given.User("ada", func(u *v1alpha1.User) { u.Spec.Identities = []v1alpha1.LinkedIdentity{account} })
+		eve := given.User("eve", func(u *v1alpha1.User) { u.Spec.Identities = []v1alpha1.LinkedIdentity{account} })
+		other := given.User("other", func(u *v1alpha1.User) {
+			u.Spec.Identities = []v1alpha1.LinkedIdentity{{Issuer: account.Issuer, Subject: "ada-1"}} // other capitals are another account
+		})
+		create(ctx, ada, eve, other)
+		d.settle(ctx, ada, eve, other)
+		Expect(ada).To(BeReady())
+		Expect(other).To(BeReady())
+		Expect(eve).To(BeStalled(v1alpha1.ReasonIdentityTaken))
+		Expect(Message(eve, v1alpha1.ConditionStalled)).To(Equal("spec.identities[0]: this account signs in as User ada; take it out of one of them"))
+		held := claims.Claim{Kind: claims.Identity, Value: index.IdentityKey(account)}
+		Expect(d.claimed(ctx)).To(HaveKeyWithValue(held, string(ada.UID)))
+
+		ada.Spec.Identities = nil
+		Expect(env.Client.Update(ctx, ada)).To(Succeed())
+		d.settle(ctx, ada, eve)
+		Expect(eve).To(BeReady())
+		Expect(d.claimed(ctx)).To(HaveKeyWithValue(held, string(eve.UID)))
 	})
 
 	It("frees the name that it no longer has", func(ctx SpecContext) {

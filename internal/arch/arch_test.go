@@ -91,7 +91,8 @@ var rows = []row{
 	{part: "internal/credentials", may: []string{"api/v1alpha1", "internal/fault"}},
 	{part: "internal/files", may: []string{"api/v1alpha1", "internal/fault", "internal/archive", "internal/ids"}},
 	{part: "internal/trial", may: []string{"api/v1alpha1", "internal/fault", "internal/render"}},
-	{part: "internal/identity", may: []string{"api/v1alpha1", "internal/fault", "internal/authz"}},
+	{part: "internal/identity", may: []string{"api/v1alpha1", "internal/fault", "internal/authz", "internal/policy"}},
+	{part: "internal/signin", may: []string{"api/v1alpha1", "internal/fault"}, never: kubernetes},
 	{part: "internal/serving", may: []string{"api/v1alpha1"}},
 
 	{part: "internal/testing/contract"},

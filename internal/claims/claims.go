@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package claims makes names unique that the cluster does not: usernames, e-mail addresses, the first user, and, for the
-// moment in which they are given, the names of templates and their versions. Each is a Lease in Berth's own namespace,
-// named by a hash of its kind and value, so that etcd refuses the second who asks. A claim is made before the object that
-// holds it; it names that object and, once it is there, its uid.
+// Package claims makes names unique that the cluster does not: usernames, e-mail addresses, accounts at identity providers,
+// the first user, and, for the moment in which they are given, the names of templates and their versions. Each is a Lease
+// in Berth's own namespace, named by a hash of its kind and value, so that etcd refuses the second who asks. A claim is made
+// before the object that holds it; it names that object and, once it is there, its uid.
 //
 // It decides nothing about Users: who may have which name, and what a loser is told, is its callers' business. The
 // manager frees what nobody holds any more; the API server only reserves, and takes back what it could not use.
@@ -54,6 +54,8 @@ const (
 	Username Kind = "username"
 	// Email is the e-mail address.
 	Email Kind = "email"
+	// Identity is an account at an identity provider; its value is index.IdentityKey, as capitals make a difference there.
+	Identity Kind = "identity"
 	// FirstUser is the right to be the deployment's first user; its value is empty.
 	FirstUser Kind = "first-user"
 	// TemplateName is the name of a template on the wire, behind its organization's and a slash. Its holder is the request
@@ -155,6 +157,16 @@ func (c *Claims) Hold(ctx context.Context, claim Claim, holder Holder) error {
 func (c *Claims) Release(ctx context.Context, claim Claim, holder Holder) error {
 	lease, err := c.get(ctx, c.Live, claim)
 	if err != nil || lease == nil || holderOf(lease) != (Holder{Name: holder.Name}) {
+		return err
+	}
+	return c.delete(ctx, lease)
+}
+
+// Abandon frees a claim that was read as held so, and whose User was looked for afterwards and was not there: a User's own,
+// or a reservation that is over. One that has changed since is left alone: its User may have come meanwhile.
+func (c *Claims) Abandon(ctx context.Context, claim Claim, held Holder) error {
+	lease, err := c.get(ctx, c.Live, claim)
+	if err != nil || lease == nil || holderOf(lease) != held || held.UID == "" && !c.expired(lease) {
 		return err
 	}
 	return c.delete(ctx, lease)

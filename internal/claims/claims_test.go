@@ -171,3 +171,34 @@ func TestAdvisory_V26_NamesOfClaimsAreInjective(t *testing.T) {
 		t.Error("capitals make an address another one")
 	}
 }
+
+// Who met a reservation and did not find its User takes nothing away from a User that came in between.
+func TestAbandon(t *testing.T) {
+	c, now := fresh(t)
+	claim, reserved, held := claims.Claim{Kind: claims.Email, Value: "ada@example.org"}, claims.Holder{Name: "ada"}, claims.Holder{Name: "ada", UID: "1"}
+	holds := func(step string, want bool) {
+		t.Helper()
+		err := c.Hold(t.Context(), claim, claims.Holder{Name: "eve"})
+		var taken *claims.Taken
+		if have := errors.As(err, &taken); have != want || err != nil && !have {
+			t.Fatalf("%s: %v", step, err)
+		}
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(c.Hold(t.Context(), claim, reserved))
+	must(c.Abandon(t.Context(), claim, reserved))
+	holds("a reservation that is not over", true)
+	must(c.Hold(t.Context(), claim, held))
+	must(c.Abandon(t.Context(), claim, reserved))
+	holds("a User's, once it was read as a reservation", true)
+	now.SetTime(now.Now().Add(2 * claims.Pending))
+	must(c.Abandon(t.Context(), claim, reserved))
+	holds("the same, later", true)
+	must(c.Abandon(t.Context(), claim, held))
+	holds("that of a User who is gone", false)
+}

@@ -67,6 +67,8 @@ type Key struct {
 	UsedAt time.Time
 	// LoginType is how the person had signed in to get it.
 	LoginType v1alpha1.LoginType
+	// Linked says that it is as good as the user's Link.
+	Linked bool
 }
 
 // Scope is what a key opens.
@@ -92,6 +94,21 @@ type keptKey struct {
 	Name    string    `json:"name,omitempty"`
 	Scope   Scope     `json:"scope"`
 	UsedAt  time.Time `json:"usedAt,omitzero"`
+	// NotAfter is an end that no use moves: that of the word of the identity provider which began the session.
+	NotAfter time.Time `json:"notAfter,omitzero"`
+	// Linked says that the session is as good as the user's Link.
+	Linked bool `json:"linked,omitempty"`
+}
+
+// ended tells whether the word that began the session is over, whatever use moved its end to.
+func (k *keptKey) ended(now time.Time) bool { return !k.NotAfter.IsZero() && !k.NotAfter.After(now) }
+
+// slideTo moves the key's end, as far as it may be moved.
+func (k *keptKey) slideTo(end time.Time) {
+	if !k.NotAfter.IsZero() && k.NotAfter.Before(end) {
+		end = k.NotAfter
+	}
+	k.ExpiresAt = end
 }
 
 func readKey(field string, value []byte) (keptKey, bool) {
@@ -105,14 +122,20 @@ func readKey(field string, value []byte) (keptKey, bool) {
 // Issue makes a session for the user that lives for a while after its last use, and gives its token, which is shown this
 // once. The account's id must be the one on the wire.
 func (s *Store) Issue(ctx context.Context, account *v1alpha1.User, id uuid.UUID, how v1alpha1.LoginType, lifetime time.Duration) (string, Key, error) {
+	return s.issue(ctx, account, id, keptKey{LoginType: how}, lifetime, map[string][]byte{})
+}
+
+// issue stores a session, and with it the fields.
+func (s *Store) issue(ctx context.Context, account *v1alpha1.User, id uuid.UUID, kept keptKey, lifetime time.Duration, fields map[string][]byte) (string, Key, error) {
 	t, now := newToken(), s.now().UTC()
-	kept := keptKey{Digest: t.digest(), CreatedAt: now, ExpiresAt: now.Add(lifetime), UsedAt: now,
-		Lifetime: int64(lifetime / time.Second), LoginType: how, Session: true, Scope: ScopeAll}
+	kept.Digest, kept.CreatedAt, kept.UsedAt = t.digest(), now, now
+	kept.Lifetime, kept.Session, kept.Scope = int64(lifetime/time.Second), true, ScopeAll
+	kept.slideTo(now.Add(lifetime))
 	value, err := json.Marshal(kept)
 	if err != nil {
 		return "", Key{}, fmt.Errorf("encoding a key: %w", err)
 	}
-	fields := map[string][]byte{keyPrefix + t.id: value}
+	fields[keyPrefix+t.id] = value
 	secret, err := s.get(ctx, id)
 	if client.IgnoreNotFound(err) != nil {
 		return "", Key{}, err
@@ -177,7 +200,7 @@ func (s *Store) Verify(ctx context.Context, text string) (Key, error) {
 			continue
 		}
 		now := s.now()
-		if !kept.ExpiresAt.After(now) {
+		if !kept.ExpiresAt.After(now) || kept.ended(now) {
 			return Key{}, fault.New(fault.Unauthenticated, "Your session has expired. Sign in again.")
 		}
 		return key(t.id, user, s.used(ctx, user, t.id, kept, now)), nil
@@ -201,7 +224,7 @@ func (s *Store) renew(ctx context.Context, u use, now time.Time, unless time.Dur
 	}
 	k.UsedAt = now.UTC()
 	if k.Session && !s.Fixed {
-		k.ExpiresAt = now.UTC().Add(time.Duration(k.Lifetime) * time.Second)
+		k.slideTo(now.UTC().Add(time.Duration(k.Lifetime) * time.Second))
 	}
 	value, err := json.Marshal(k)
 	if err != nil {
@@ -225,5 +248,5 @@ func key(id string, user uuid.UUID, k keptKey) Key {
 		scope = ScopeApplicationConnect
 	}
 	return Key{ID: id, User: user, Name: k.Name, Scope: scope, Session: k.Session, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt,
-		Lifetime: time.Duration(k.Lifetime) * time.Second, UsedAt: k.UsedAt, LoginType: k.LoginType}
+		Lifetime: time.Duration(k.Lifetime) * time.Second, UsedAt: k.UsedAt, LoginType: k.LoginType, Linked: k.Linked}
 }

@@ -75,7 +75,7 @@ func (s *Store) SetPassword(ctx context.Context, account *v1alpha1.User, id uuid
 	if err != nil {
 		return err
 	}
-	return s.rewrite(ctx, account, id, map[string][]byte{passwordField: []byte(hash)}, func(key string, _ keptKey) bool {
+	return s.rewrite(ctx, account, id, map[string][]byte{passwordField: []byte(hash), conversionField: nil}, func(key string, _ keptKey) bool {
 		return !slices.Contains(except, key)
 	})
 }
@@ -88,16 +88,25 @@ func (s *Store) EndAll(ctx context.Context, account *v1alpha1.User, id uuid.UUID
 // rewrite sets fields of the user's Secret and removes the keys that are to end. It is bound to the Secret as it was read:
 // a key that another replica makes at the same time is met by the next try, and does not outlive what ends it.
 func (s *Store) rewrite(ctx context.Context, account *v1alpha1.User, id uuid.UUID, set map[string][]byte, ends func(id string, k keptKey) bool) error {
+	return s.rewriteIf(ctx, account, id, set, nil, ends)
+}
+
+// rewriteIf is rewrite of a Secret that is as it should be; of another one, and where there is none, nothing is written. A
+// nil condition is no condition.
+func (s *Store) rewriteIf(ctx context.Context, account *v1alpha1.User, id uuid.UUID, set map[string][]byte, still func(*corev1.Secret) bool, ends func(id string, k keptKey) bool) error {
 	return s.insist(ctx, id, func(ctx context.Context) error {
 		secret, err := s.get(ctx, id)
 		if apierrors.IsNotFound(err) {
-			if len(set) == 0 {
+			if len(set) == 0 || still != nil {
 				return nil
 			}
 			return s.write(ctx, account, id, set)
 		}
 		if err != nil {
 			return err
+		}
+		if still != nil && !still(secret) {
+			return nil
 		}
 		fields := maps.Clone(set)
 		if fields == nil {

@@ -10,6 +10,8 @@ package index
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -74,6 +76,8 @@ const (
 	Email = "spec.email"
 	// ProvisionedAs finds Users by the name that an identity provider knows them by, in lower case.
 	ProvisionedAs = "annotations.provisioned-as"
+	// Identity finds Users by an account at an identity provider: IdentityKey.
+	Identity = "spec.identities"
 	// Subject finds Users and Groups by a Kubernetes identity: SubjectKey.
 	Subject = "spec.subjects"
 	// Default finds the Organizations that call themselves the default one; the value is "true".
@@ -122,6 +126,7 @@ func All() []Index {
 			return nil
 		})},
 		{&v1alpha1.User{}, Subject, of(func(u *v1alpha1.User) []string { return subjects(u.Spec.Subjects) })},
+		{&v1alpha1.User{}, Identity, of(identities)},
 		{&v1alpha1.User{}, Membership, of(memberships)},
 		{&v1alpha1.User{}, Brought, of(func(u *v1alpha1.User) []string { return u.Status.Groups })},
 
@@ -275,6 +280,13 @@ func SharedTemplate(t *v1alpha1.Template) string {
 // SubjectKey is a Kubernetes identity's value in Subject. Kinds hold no slash, and neither do namespaces.
 func SubjectKey(s v1alpha1.Subject) string { return s.Kind + "/" + s.Namespace + "/" + s.Name }
 
+// IdentityKey is an account's value in Identity, and what is claimed for whoever it is: a hash, since both parts are the
+// provider's own texts, of whatever characters and in whatever capitals.
+func IdentityKey(i v1alpha1.LinkedIdentity) string {
+	sum := sha256.Sum256([]byte(i.Issuer + "\x00" + i.Subject))
+	return hex.EncodeToString(sum[:])
+}
+
 // of makes an IndexerFunc of a function over one kind; other kinds have no values.
 func of[T any](values func(T) []string) client.IndexerFunc {
 	return func(o client.Object) []string {
@@ -325,6 +337,14 @@ func buildIDs(b *v1alpha1.WorkspaceBuild) []string {
 		}
 	}
 	return found
+}
+
+func identities(u *v1alpha1.User) []string {
+	keys := make([]string, 0, len(u.Spec.Identities))
+	for _, i := range u.Spec.Identities {
+		keys = append(keys, IdentityKey(i))
+	}
+	return keys
 }
 
 func subjects(list []v1alpha1.Subject) []string {

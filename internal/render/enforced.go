@@ -20,7 +20,6 @@ func NotEnforced(object v1alpha1.Object) []string {
 	case *v1alpha1.TemplateVersion:
 		f.content(&o.Spec.Content)
 	case *v1alpha1.User:
-		f.add(o.Spec.LoginType == v1alpha1.LoginTypeOIDC || o.Spec.LoginType == v1alpha1.LoginTypeGitHub, "spec.loginType")
 		f.add(o.Spec.PasswordSecret != nil, "spec.passwordSecret")
 		f.add(o.Spec.ExternalID != "", "spec.externalID")
 	case *v1alpha1.Organization:
