@@ -129,6 +129,7 @@ var _ = Describe("The use of a key", func() {
 		go func() { _ = first.Run(running) }()
 		Eventually(func() time.Time { return usedAt(ctx, first) }).WithTimeout(30 * time.Second).Should(BeTemporally("==", now.Now()))
 		before := secretOf(ctx, ada).ResourceVersion
+		now.pass(time.Second) // so that what would be written differs
 		go func() { _ = second.Run(running) }()
 		Eventually(func() time.Time { // which comes behind the same use
 			keys, err := second.Keys(ctx, ids.Of(joan))
