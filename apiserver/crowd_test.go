@@ -148,14 +148,14 @@ var _ = Describe("A crowd that changes one thing at once", Ordered, func() {
 	It("one person's keys: what was made opens, and what was ended does not", func(ctx SpecContext) {
 		ways := doors(w.peer)[:2] // making a key is for sessions
 		made := make([]string, crowd)
-		make1 := func(i int) {
+		makeToken := func(i int) {
 			a := insists(ctx, ways[i%2], "POST", "/api/v2/users/me/keys/tokens", codersdk.CreateTokenRequest{TokenName: fmt.Sprintf("token-%d", i)})
 			Expect(a.Status).To(Equal(201), string(a.Body))
 			var key codersdk.GenerateAPIKeyResponse
 			a.JSON(&key)
 			made[i] = key.Key
 		}
-		all(make1)
+		all(makeToken)
 		opens := func(token string) func() int { return func() int { return me(ctx, session(token)) } }
 		for _, token := range made {
 			Eventually(opens(token)).WithTimeout(30 * time.Second).Should(Equal(200))

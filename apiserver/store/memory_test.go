@@ -110,7 +110,7 @@ func heap() int64 {
 // sends is what the kube-apiserver answers of a kind. Of those that are not about people there is none.
 func sends(t *testing.T, kind apiruntime.Object) toolscache.ListerWatcher {
 	return &toolscache.ListWatch{
-		ListFunc: func(metav1.ListOptions) (apiruntime.Object, error) {
+		ListWithContextFunc: func(context.Context, metav1.ListOptions) (apiruntime.Object, error) {
 			switch kind.(type) {
 			case *corev1.Secret:
 				list := &corev1.SecretList{ListMeta: metav1.ListMeta{ResourceVersion: "1"}}
@@ -127,7 +127,7 @@ func sends(t *testing.T, kind apiruntime.Object) toolscache.ListerWatcher {
 			}
 			return &metav1.List{ListMeta: metav1.ListMeta{ResourceVersion: "1"}}, nil
 		},
-		WatchFunc: func(o metav1.ListOptions) (watch.Interface, error) {
+		WatchFuncWithContext: func(_ context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			if o.SendInitialEvents != nil {
 				return nil, apierrors.NewInvalid(corev1.SchemeGroupVersion.WithKind("ListOptions").GroupKind(), "", nil) // list first
 			}
@@ -150,7 +150,7 @@ func received[T any](t *testing.T, o *T) (got T) {
 
 func managed(manager string, fields string) []metav1.ManagedFieldsEntry {
 	return []metav1.ManagedFieldsEntry{{Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: "v1",
-		FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}}}
+		FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(fields)}}
 }
 
 func uidOf(i int) types.UID {

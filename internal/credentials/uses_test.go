@@ -110,6 +110,35 @@ var _ = Describe("The use of a key", func() {
 		Eventually(ended).WithTimeout(30 * time.Second).Should(Receive(BeNil()))
 	})
 
+	It("is written by one replica where several saw it", func(ctx SpecContext) {
+		first, _ := counting(now)
+		second, _ := counting(now)
+		token := session(ctx, first)
+		joan := newUser(ctx)
+		other, _, err := first.Issue(ctx, joan, ids.Of(joan), v1alpha1.LoginTypePassword, credentials.SessionLifetime)
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(func() error { _, err := second.Verify(ctx, other); return err }).Should(Succeed())
+		now.pass(61 * time.Second)
+		for _, store := range []*credentials.Store{first, second} {
+			many(ctx, store, token)
+		}
+		_, err = second.Verify(ctx, other)
+		Expect(err).NotTo(HaveOccurred())
+		running, stop := context.WithCancel(ctx)
+		defer stop()
+		go func() { _ = first.Run(running) }()
+		Eventually(func() time.Time { return usedAt(ctx, first) }).WithTimeout(30 * time.Second).Should(BeTemporally("==", now.Now()))
+		before := secretOf(ctx, ada).ResourceVersion
+		now.pass(time.Second) // so that what would be written differs
+		go func() { _ = second.Run(running) }()
+		Eventually(func() time.Time { // which comes behind the same use
+			keys, err := second.Keys(ctx, ids.Of(joan))
+			Expect(err).NotTo(HaveOccurred())
+			return keys[0].UsedAt
+		}).WithTimeout(30 * time.Second).Should(BeTemporally("==", now.Now()))
+		Expect(secretOf(ctx, ada).ResourceVersion).To(Equal(before))
+	})
+
 	It("is waited for where it was not noted for an hour, so that a session that is used does not end", func(ctx SpecContext) {
 		store, writes := counting(now)
 		token := session(ctx, store)
