@@ -84,6 +84,9 @@ var rows = []row{
 	{part: "internal/diagnosis", may: []string{"api/v1alpha1", "internal/ledger", "internal/podstate", "internal/render"}, never: pure},
 	{part: "internal/plugin", may: []string{"api/", "internal/"}, never: []string{"net/http"}},
 
+	{part: "internal/audit", may: []string{"api/", "internal/fault", "internal/authz", "internal/query"}, never: pure},
+
+	{part: "internal/records", may: []string{"api/v1alpha1", "internal/fault"}},
 	{part: "internal/claims", may: []string{"api/v1alpha1", "internal/fault"}},
 	{part: "internal/credentials", may: []string{"api/v1alpha1", "internal/fault"}},
 	{part: "internal/files", may: []string{"api/v1alpha1", "internal/fault", "internal/archive", "internal/ids"}},

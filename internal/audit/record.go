@@ -4,7 +4,10 @@ package audit
 
 import (
 	"context"
+	"net/netip"
 	"sync"
+
+	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/api/codersdk"
 	"github.com/berth-dev/berth/api/v1alpha1"
@@ -16,23 +19,41 @@ type Change struct {
 	Action   codersdk.AuditAction
 	Resource Resource
 	Diff     codersdk.AuditDiff
-	// Object is the Kubernetes object that was written; changes of one object within a request become one entry.
-	Object     Object
+	// Object is the Kubernetes object that was written.
+	Object Object
+	// Join is the same for changes that within a request become one entry, such as those of one object; empty joins none.
+	Join       string
 	Additional Additional
 }
 
-// Attempt is what a request wants, from its door and its route.
+// Attempt is what a request wants, from its door and its route, and what is found out about it.
 type Attempt struct {
+	// Door, Method and Path are those of the route, as the table spells it.
 	Door, Method, Path string
-	RequestID          string
-	IP, UserAgent      string
-	Asks               authz.Action
-	Caller             *v1alpha1.User // nil where nobody is known
-	Identity           string         // the Kubernetes identity, where it is no account's
-	Target             string         // what the path names last
-	Denied             bool           // the caller lacks a right, whatever the answer says
-	Subject            *v1alpha1.User // the account that a sign-in names
-	changes            []Change
+	// Asks is the action that the route asks for; Writes whether it changes something.
+	Asks   authz.Action
+	Writes bool
+	// RequestID is the id in the log; IP the client's address.
+	RequestID     uuid.UUID
+	IP, UserAgent string
+	// Target is what the path names last.
+	Target string
+	// Caller is who asks; nil where nobody is known. Identity is the Kubernetes identity, where it is no account's.
+	Caller   *v1alpha1.User
+	Identity string
+	// Subject is the account that a sign-in names.
+	Subject *v1alpha1.User
+	// Denied says that the caller lacks a right, whatever the answer says.
+	Denied bool
+}
+
+// From is the attempt as that of the request with the id, from the client at the address.
+func (a Attempt) From(request string, client netip.Addr) Attempt {
+	a.RequestID, _ = uuid.Parse(request)
+	if client.IsValid() {
+		a.IP = client.String()
+	}
+	return a
 }
 
 // Record gathers what a request did, for the entries that are made before its answer is sent. Its methods may be called on
@@ -40,6 +61,7 @@ type Attempt struct {
 type Record struct {
 	mu      sync.Mutex
 	attempt Attempt
+	changes []Change
 }
 
 // NewRecord begins the record of a request.
@@ -60,7 +82,7 @@ func From(ctx context.Context) *Record {
 
 // Changed adds a write that was done.
 func (r *Record) Changed(c Change) {
-	r.edit(func(a *Attempt) { a.changes = append(a.changes, c) })
+	r.edit(func(*Attempt) { r.changes = append(r.changes, c) })
 }
 
 // Deny says that the caller lacked a right, also where the answer does not say so.
@@ -88,19 +110,18 @@ func (r *Record) edit(f func(*Attempt)) {
 func (r *Record) Attempt() (Attempt, []Change) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.attempt, joined(r.attempt.changes)
+	return r.attempt, joined(r.changes)
 }
 
 // joined are changes with those of one object made one. What was made and taken back in one request stays what it was: an
 // attempt to make it.
 func joined(changes []Change) []Change {
 	var all []Change
-	at := map[Object]int{}
+	at := map[string]int{}
 	for _, c := range changes {
-		key := Object{UID: c.Object.UID}
-		i, ok := at[key]
-		if !ok || c.Object.UID == "" || all[i].Resource.Type != c.Resource.Type {
-			at[key] = len(all)
+		i, ok := at[c.Join]
+		if !ok || c.Join == "" {
+			at[c.Join] = len(all)
 			all = append(all, c)
 			continue
 		}

@@ -29,18 +29,13 @@ func Follow(clientset kubernetes.Interface, namespace string, series ...*Series)
 	for _, s := range series {
 		f.series[s.o.Name] = s
 	}
-	source := toolscache.NewListWatchFromClient(clientset.CoreV1().RESTClient(), "secrets", namespace, Selector(true))
+	source := toolscache.NewListWatchFromClient(clientset.CoreV1().RESTClient(), "secrets", namespace, fields.OneTermEqualSelector("type", string(Type)))
 	f.reflector = toolscache.NewReflectorWithOptions(source, &corev1.Secret{}, (*sink)(f), toolscache.ReflectorOptions{Name: "records"})
 	return f
 }
 
-// Selector finds the Secrets of this package among those of a namespace, or all others.
-func Selector(these bool) fields.Selector {
-	if these {
-		return fields.OneTermEqualSelector("type", string(Type))
-	}
-	return fields.OneTermNotEqualSelector("type", string(Type))
-}
+// Others finds all Secrets but those of this package.
+func Others() fields.Selector { return fields.OneTermNotEqualSelector("type", string(Type)) }
 
 // Run follows until the context ends.
 func (f *Follower) Run(ctx context.Context) error {
