@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/berth-dev/berth/apiserver/auditlog"
 	"github.com/berth-dev/berth/apiserver/authcheck"
 	"github.com/berth-dev/berth/apiserver/authn"
 	"github.com/berth-dev/berth/apiserver/builds"
@@ -41,6 +42,8 @@ type Deps struct {
 	Limiter *login.Limiter
 	// Noter is told who was there.
 	Noter authn.Noter
+	// Auditor holds the audit log.
+	Auditor *auditlog.Auditor
 	// AccessURL is where people reach the server, without a trailing slash.
 	AccessURL string
 	// Secure says that they do so by https.
@@ -59,6 +62,7 @@ func Routes(d Deps) []httpapi.Route {
 		(&organizations.Handlers{Store: d.Store}).Routes(),
 		(&groups.Handlers{Store: d.Store, Now: d.Now}).Routes(),
 		(&authcheck.Handlers{Store: d.Store}).Routes(),
+		(&auditlog.Handlers{Auditor: d.Auditor, Store: d.Store}).Routes(),
 		(&quotas.Handlers{Store: d.Store}).Routes(),
 		(&templates.Handlers{Store: d.Store, Now: d.Now}).Routes(),
 		(&versions.Handlers{Store: d.Store, Files: d.Files, Example: examples.Archive, AccessURL: d.AccessURL, Now: d.Now}).Routes(),

@@ -11,6 +11,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -25,12 +26,14 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/berth-dev/berth/apiserver/auditlog"
 	"github.com/berth-dev/berth/apiserver/authn"
 	"github.com/berth-dev/berth/apiserver/httpapi"
 	"github.com/berth-dev/berth/apiserver/keys"
 	"github.com/berth-dev/berth/apiserver/login"
 	"github.com/berth-dev/berth/apiserver/store"
 	"github.com/berth-dev/berth/internal/credentials"
+	"github.com/berth-dev/berth/internal/records"
 	"github.com/berth-dev/berth/internal/serving"
 	"github.com/berth-dev/berth/internal/version"
 )
@@ -51,6 +54,12 @@ type Options struct {
 	MaxTokenLifetime time.Duration
 	// Drain is how long the server goes on to answer after it was told to stop, so that the Service forgets it first.
 	Drain time.Duration
+	// AuditRetention is how long entries of the audit log are kept, and AuditMaxSize how many bytes they may take; zero means
+	// auditlog's defaults.
+	AuditRetention time.Duration
+	AuditMaxSize   int
+	// AuditStream takes every entry as a line of JSON; nil takes none.
+	AuditStream io.Writer
 	// Log takes everything that is said.
 	Log *slog.Logger
 }
@@ -62,6 +71,7 @@ type Server struct {
 	seen       *store.Seen
 	frontProxy *authn.FrontProxy
 	keeper     *serving.Keeper
+	auditor    *auditlog.Auditor
 	registry   *prometheus.Registry
 	ready      atomic.Bool
 	// stopping is closed when the doors are about to be shut, so that streams end.
@@ -96,21 +106,41 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		Client: s.store.Live(), Namespace: o.Namespace, Names: serving.Names(o.Service, o.Namespace),
 		Now: time.Now, Failed: func(err error) { o.Log.Error("serving certificate", "error", err) },
 	}
+	s.auditor = s.newAuditor(clientset)
+	if err := s.store.Observe(ctx, s.auditor.Saw); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
 	proofs := credentials.New(s.store.Client(), o.Namespace, time.Now)
 	s.session, s.aggregated, err = httpapi.New(httpapi.Config{
 		Routes: Routes(Deps{
-			Store: s.store, Files: s.store.Files(time.Now), Credentials: proofs, Limiter: login.NewLimiter(time.Now), Noter: s.seen,
+			Store: s.store, Files: s.store.Files(time.Now), Credentials: proofs, Limiter: login.NewLimiter(time.Now), Noter: s.seen, Auditor: s.auditor,
 			MaxTokenLifetime: cmp.Or(o.MaxTokenLifetime, keys.DefaultMaxLifetime), AccessURL: access, Secure: strings.HasPrefix(access, "https://"), Now: time.Now,
 		}),
 		Version: version.Wire(), Log: o.Log, Metrics: s.registry, Proxies: o.Proxies,
 		Session: &authn.Session{Keys: proofs, People: s.store, Noter: s.seen}, Aggregated: s.frontProxy,
-		Site: access, Stopping: s.stopping,
+		Site: access, Stopping: s.stopping, Audit: s.auditor,
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.listeners, err = listen(o)
 	return s, err
+}
+
+// newAuditor keeps the audit log in Berth's own namespace.
+func (s *Server) newAuditor(clientset kubernetes.Interface) *auditlog.Auditor {
+	namespace := s.options.Namespace
+	return auditlog.New(auditlog.Options{
+		Store: s.store, Retention: s.options.AuditRetention, MaxSize: s.options.AuditMaxSize,
+		Stream: s.options.AuditStream, Log: s.options.Log, Now: time.Now,
+		Keep: func(o records.Options) *records.Series {
+			o.Cluster, o.Namespace = s.store.Live(), namespace
+			return records.New(o)
+		},
+		Follow: func(series ...*records.Series) *records.Follower {
+			return records.Follow(clientset, namespace, series...)
+		},
+	})
 }
 
 // accessURL is the URL without a trailing slash.
@@ -132,7 +162,7 @@ func (s *Server) Run(ctx context.Context) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	work, failed := errgroup.WithContext(background)
-	for _, part := range []func(context.Context) error{s.store.Start, s.frontProxy.Run, s.seen.Run, s.keeper.Run, s.runProbes} {
+	for _, part := range []func(context.Context) error{s.store.Start, s.frontProxy.Run, s.seen.Run, s.keeper.Run, s.auditor.Run, s.runProbes} {
 		work.Go(func() error { return part(failed) })
 	}
 	work.Go(func() error {
@@ -151,7 +181,7 @@ func (s *Server) prepare(ctx, failed context.Context) error {
 	either, cancel := context.WithCancel(failed)
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
-	if !s.store.Synced(either) {
+	if !s.store.Synced(either) || !s.auditor.Synced(either) {
 		return nil // ctx ended, or what failed says why
 	}
 	if err := s.keeper.Check(either); err != nil && ctx.Err() == nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/berth-dev/berth/apiserver/authn"
 	"github.com/berth-dev/berth/apiserver/httpapi"
 	"github.com/berth-dev/berth/apiserver/store"
+	"github.com/berth-dev/berth/internal/audit"
 	"github.com/berth-dev/berth/internal/authz"
 	"github.com/berth-dev/berth/internal/credentials"
 	"github.com/berth-dev/berth/internal/fault"
@@ -60,6 +61,7 @@ func (h *Handlers) login(ctx context.Context, in codersdk.LoginWithPasswordReque
 	id := uuid.Nil
 	if err == nil {
 		id = ids.Of(user)
+		audit.From(ctx).Names(user)
 	}
 	right, err := h.Credentials.CheckPassword(ctx, id, in.Password)
 	if err != nil {

@@ -52,7 +52,7 @@ var rows = []row{
 	{part: "apiserver/httpapi", may: []string{"internal/", "api/"}, never: kubernetes},
 	{part: "apiserver/authn", may: []string{"apiserver/httpapi", "apiserver/store", "internal/", "api/"}},
 	{part: "apiserver/store", may: []string{"apiserver/httpapi", "internal/", "api/"}},
-	{part: "apiserver/view", may: []string{"api/", "internal/gitops", "internal/ids", "internal/joblog", "internal/parameters", "internal/schedule"}, never: pure},
+	{part: "apiserver/view", may: []string{"api/", "internal/audit", "internal/gitops", "internal/ids", "internal/joblog", "internal/parameters", "internal/schedule"}, never: pure},
 	{part: "apiserver/", may: []string{"apiserver/httpapi", "apiserver/authn", "apiserver/store", "apiserver/view", "internal/", "api/"}, never: kubernetes},
 	{part: "apiserver", may: []string{"apiserver/", "internal/", "api/"}},
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -22,7 +23,9 @@ type Change struct {
 	// Object is the Kubernetes object that was written.
 	Object Object
 	// Join is the same for changes that within a request become one entry, such as those of one object; empty joins none.
-	Join       string
+	Join string
+	// At is when it is to have been; zero means now.
+	At         time.Time
 	Additional Additional
 }
 
