@@ -65,12 +65,14 @@ var env struct {
 	proxy  frontProxy
 	server *running
 	log    *logbook
+	// stream is what all servers wrote of their audit logs.
+	stream *logbook
 	// observed compares every answer of the session door with the contract.
 	observed http.RoundTripper
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	env.log = &logbook{}
+	env.log, env.stream = &logbook{}, &logbook{}
 	handler := slog.NewJSONHandler(env.log, &slog.HandlerOptions{Level: slog.LevelDebug})
 	klog.SetSlogLogger(slog.New(handler))
 	ctrl.SetLogger(logr.FromSlogHandler(handler))
@@ -115,7 +117,8 @@ func start() *running {
 		Config: config, Namespace: namespace, Service: service, AccessURL: "http://berth.test",
 		HTTPS: loopback, HTTP: loopback, Probes: loopback, Log: slog.New(slog.NewJSONHandler(env.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		// Specs come from addresses of their own, so that one does not use up another's attempts to sign in.
-		Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		Proxies:     []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		AuditStream: env.stream,
 	})
 	Expect(err).NotTo(HaveOccurred())
 	r := &running{Server: server, stop: stop, ended: make(chan error, 1)}
