@@ -104,7 +104,7 @@ func (e *Entry) Refused() bool { return e.Status >= 400 }
 // Matches tells whether the entry is searched for.
 func (e *Entry) Matches(q *query.Audit) bool {
 	return q.Match(query.AuditFacts{
-		Time: e.Time, Action: e.Action, ResourceType: e.Type, ResourceID: e.ID, Target: e.Target, RequestID: e.RequestID,
+		Time: e.Time, Action: e.Action, ResourceType: e.Type, ResourceID: e.Resource.ID, Target: e.Target, RequestID: e.RequestID,
 		OrganizationID: e.OrganizationID, Organization: e.Organization, BuildReason: e.Additional.BuildReason, Actor: e.Actor,
 	})
 }
