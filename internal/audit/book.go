@@ -126,6 +126,15 @@ func (b *Book) Find(q query.Audit, offset, limit int) (page []*Entry, total int)
 	if !q.Until.IsZero() {
 		last = before(entries, q.Until.AddDate(0, 0, 1))
 	}
+	timeless := q
+	timeless.From, timeless.Until = time.Time{}, time.Time{}
+	if timeless == (query.Audit{}) {
+		total = max(0, last-first)
+		for i := last - 1 - offset; i >= first && len(page) < limit; i-- {
+			page = append(page, entries[i])
+		}
+		return page, total
+	}
 	for i := last - 1; i >= first; i-- {
 		e := entries[i]
 		if !e.Matches(&q) {
