@@ -24,7 +24,7 @@ import (
 const (
 	// DefaultRetention is how long entries are kept.
 	DefaultRetention = 90 * 24 * time.Hour
-	// DefaultMaxSize is how many bytes the stored entries may take, compressed; some 150,000 fit.
+	// DefaultMaxSize is how many bytes the stored entries may take, compressed; some 100,000 entries fit.
 	DefaultMaxSize = 16 << 20
 	// refusedShare is which part of the size refused attempts have as their own, so that a flood of them pushes out
 	// nothing that was done.
