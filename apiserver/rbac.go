@@ -3,8 +3,8 @@
 package apiserver
 
 // What the API server may do, whoever asks it; controller-gen makes the chart's roles of it. It reads every kind of ours
-// and writes what calls change; credentials, claims of names, records of use and its certificate are in Berth's own
-// namespace. It has no right over pods or claims. How to know the kube-apiserver it reads from kube-system, by a
+// and writes what calls change; credentials, the audit log, claims of names, records of use and its certificate are in Berth's
+// own namespace. It has no right over pods or claims. How to know the kube-apiserver it reads from kube-system, by a
 // RoleBinding of the chart to Kubernetes' own Role.
 //
 // +kubebuilder:rbac:groups=berth.dev,resources=organizations;users;groups;templates;templateversions;workspaces;workspacebuilds;deletedworkspaces,verbs=get;list;watch
@@ -24,7 +24,7 @@ package apiserver
 // write, by internal/authz; the policies ask for this verb of the writer.
 // +kubebuilder:rbac:groups=berth.dev,resources=users;groups;organizations;templates,verbs=escalate
 //
-// +kubebuilder:rbac:groups="",namespace=berth-system,resources=secrets,verbs=get;list;watch;create;update;patch
+// +kubebuilder:rbac:groups="",namespace=berth-system,resources=secrets,verbs=get;list;watch;create;update;patch;delete
 // +kubebuilder:rbac:groups="",namespace=berth-system,resources=configmaps,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups="",namespace=berth-system,resources=configmaps,resourceNames=berth-serving-ca,verbs=get;update
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=berth-system,resources=leases,verbs=get;list;create;update;delete

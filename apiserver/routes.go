@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/berth-dev/berth/apiserver/auditlog"
 	"github.com/berth-dev/berth/apiserver/authcheck"
 	"github.com/berth-dev/berth/apiserver/authn"
 	"github.com/berth-dev/berth/apiserver/builds"
@@ -48,6 +49,8 @@ type Deps struct {
 	Noter authn.Noter
 	// Providers are where else than here people sign in.
 	Providers login.Providers
+	// Auditor holds the audit log.
+	Auditor *auditlog.Auditor
 	// AccessURL is where people reach the server, without a trailing slash.
 	AccessURL string
 	// Secure says that they do so by https.
@@ -67,6 +70,7 @@ func Routes(d Deps) []httpapi.Route {
 		(&groups.Handlers{Store: d.Store, Now: d.Now}).Routes(),
 		(&scim.Handlers{Store: d.Store, Credentials: d.Credentials, Now: d.Now}).Routes(),
 		(&authcheck.Handlers{Store: d.Store}).Routes(),
+		(&auditlog.Handlers{Auditor: d.Auditor, Store: d.Store}).Routes(),
 		(&quotas.Handlers{Store: d.Store}).Routes(),
 		(&templates.Handlers{Store: d.Store, Now: d.Now}).Routes(),
 		(&versions.Handlers{Store: d.Store, Files: d.Files, Example: examples.Archive, AccessURL: d.AccessURL, Now: d.Now}).Routes(),

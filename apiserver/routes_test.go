@@ -153,6 +153,9 @@ var rows = map[string]row{
 
 	"GET /api/v2/users/{user}/gitsshkey": {wants: mine(200), path: ofMember("/gitsshkey")},
 	"PUT /api/v2/users/{user}/gitsshkey": {wants: mine(200), path: ofMember("/gitsshkey")},
+	// the log itself is not the same twice; what nobody does is
+	"GET /api/v2/audit":               {wants: hidden(200), path: fixed("/api/v2/audit?q=resource_type:license")},
+	"POST /api/v2/audit/testgenerate": {wants: hidden(204), path: fixed("/api/v2/audit/testgenerate"), body: always(json.RawMessage(`{"action":"stop","resource_type":"workspace"}`))},
 
 	"GET /api/v2/workspace-quota/{user}": {wants: mine(200), path: func(w *world, _ *v1alpha1.Workspace) string {
 		return "/api/v2/workspace-quota/" + w.member.Name

@@ -11,6 +11,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -25,12 +26,14 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/berth-dev/berth/apiserver/auditlog"
 	"github.com/berth-dev/berth/apiserver/authn"
 	"github.com/berth-dev/berth/apiserver/httpapi"
 	"github.com/berth-dev/berth/apiserver/keys"
 	"github.com/berth-dev/berth/apiserver/login"
 	"github.com/berth-dev/berth/apiserver/store"
 	"github.com/berth-dev/berth/internal/credentials"
+	"github.com/berth-dev/berth/internal/records"
 	"github.com/berth-dev/berth/internal/serving"
 	"github.com/berth-dev/berth/internal/version"
 )
@@ -65,6 +68,12 @@ type Options struct {
 	SCIMKeyFile string
 	// Drain is how long the server goes on to answer after it was told to stop, so that the Service forgets it first.
 	Drain time.Duration
+	// AuditRetention is how long entries of the audit log are kept, and AuditMaxSize how many bytes they may take; zero means
+	// auditlog's defaults.
+	AuditRetention time.Duration
+	AuditMaxSize   int
+	// AuditStream takes every entry as a line of JSON; nil takes none.
+	AuditStream io.Writer
 	// Log takes everything that is said.
 	Log *slog.Logger
 }
@@ -77,6 +86,7 @@ type Server struct {
 	frontProxy *authn.FrontProxy
 	keeper     *serving.Keeper
 	proofs     *credentials.Store
+	auditor    *auditlog.Auditor
 	registry   *prometheus.Registry
 	ready      atomic.Bool
 	// stopping is closed when the doors are about to be shut, so that streams end.
@@ -127,8 +137,12 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if o.SCIMKeyFile != "" {
 		provisioner = &authn.Provider{File: o.SCIMKeyFile}
 	}
+	s.auditor = s.newAuditor(clientset)
+	if err := s.store.Observe(ctx, s.auditor.Saw); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
 	deps := Deps{
-		Store: s.store, Files: s.store.Files(now), Credentials: s.proofs, Attempts: httpapi.NewAttempts(o.Limits), Noter: s.seen, Providers: providers,
+		Store: s.store, Files: s.store.Files(now), Credentials: s.proofs, Attempts: httpapi.NewAttempts(o.Limits), Noter: s.seen, Providers: providers, Auditor: s.auditor,
 		SessionLifetime: cmp.Or(o.SessionLifetime, login.DefaultLifetime), NoPasswords: o.NoPasswords,
 		MaxTokenLifetime: cmp.Or(o.MaxTokenLifetime, keys.DefaultMaxLifetime), AccessURL: access, Secure: strings.HasPrefix(access, "https://"), Now: now,
 	}
@@ -137,13 +151,29 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		Routes:  Routes(deps),
 		Version: version.Wire(), Log: o.Log, Metrics: s.registry, Proxies: o.Proxies,
 		Session: &authn.Session{Keys: fresh, People: s.store, Noter: s.seen, Secure: deps.Secure}, Aggregated: s.frontProxy, Provider: provisioner,
-		Site: access, Stopping: s.stopping, Limits: o.Limits,
+		Site: access, Stopping: s.stopping, Limits: o.Limits, Audit: s.auditor,
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.listeners, err = listen(o)
 	return s, err
+}
+
+// newAuditor keeps the audit log in Berth's own namespace.
+func (s *Server) newAuditor(clientset kubernetes.Interface) *auditlog.Auditor {
+	namespace := s.options.Namespace
+	return auditlog.New(auditlog.Options{
+		Store: s.store, Retention: s.options.AuditRetention, MaxSize: s.options.AuditMaxSize,
+		Stream: s.options.AuditStream, Log: s.options.Log, Now: time.Now,
+		Keep: func(o records.Options) *records.Series {
+			o.Cluster, o.Namespace = s.store.Live(), namespace
+			return records.New(o)
+		},
+		Follow: func(series ...*records.Series) *records.Follower {
+			return records.Follow(clientset, namespace, series...)
+		},
+	})
 }
 
 // accessURL is the URL without a trailing slash.
@@ -165,7 +195,7 @@ func (s *Server) Run(ctx context.Context) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	work, failed := errgroup.WithContext(background)
-	for _, part := range []func(context.Context) error{s.store.Start, s.frontProxy.Run, s.seen.Run, s.proofs.Run, s.keeper.Run, s.runProbes} {
+	for _, part := range []func(context.Context) error{s.store.Start, s.frontProxy.Run, s.seen.Run, s.proofs.Run, s.keeper.Run, s.auditor.Run, s.runProbes} {
 		work.Go(func() error { return part(failed) })
 	}
 	work.Go(func() error {
@@ -184,7 +214,7 @@ func (s *Server) prepare(ctx, failed context.Context) error {
 	either, cancel := context.WithCancel(failed)
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
-	if !s.store.Synced(either) {
+	if !s.store.Synced(either) || !s.auditor.Synced(either) {
 		return nil // ctx ended, or what failed says why
 	}
 	if err := s.keeper.Check(either); err != nil && ctx.Err() == nil {

@@ -70,12 +70,14 @@ var env struct {
 	proxy  frontProxy
 	server *running
 	log    *logbook
+	// stream is what all servers wrote of their audit logs.
+	stream *logbook
 	// observed compares every answer of the session door with the contract.
 	observed http.RoundTripper
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	env.log = &logbook{}
+	env.log, env.stream = &logbook{}, &logbook{}
 	handler := slog.NewJSONHandler(env.log, &slog.HandlerOptions{Level: slog.LevelDebug})
 	klog.SetSlogLogger(slog.New(handler))
 	ctrl.SetLogger(logr.FromSlogHandler(handler))
@@ -138,8 +140,9 @@ func start(change ...func(*apiserver.Options)) *running {
 		Config: config, Namespace: namespace, Service: service, AccessURL: "http://berth.test",
 		HTTPS: loopback, HTTP: loopback, Probes: loopback, SCIMKeyFile: keyFile, Log: slog.New(slog.NewJSONHandler(env.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		// Specs come from addresses of their own, so that one does not use up another's attempts to sign in.
-		Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
-		Limits:  httpapi.Limits{Off: true}, // specs ask more often than people do; those about limits have a server with them
+		Proxies:     []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		AuditStream: env.stream,
+		Limits:      httpapi.Limits{Off: true}, // specs ask more often than people do; those about limits have a server with them
 	}
 	for _, f := range change {
 		f(&options)

@@ -88,6 +88,9 @@ var (
 		reflect.TypeFor[codersdk.TemplateUser](),
 		reflect.TypeFor[codersdk.TemplateGroup](),
 		reflect.TypeFor[codersdk.ACLAvailable](),
+		reflect.TypeFor[codersdk.AuditLog](),
+		reflect.TypeFor[codersdk.AuditLogResponse](),
+		reflect.TypeFor[codersdk.AuditDiffField](),
 	}
 	requests = []reflect.Type{
 		reflect.TypeFor[codersdk.ArchiveTemplateVersionsRequest](),
@@ -124,6 +127,7 @@ var (
 		reflect.TypeFor[codersdk.CreateOrganizationRequest](),
 		reflect.TypeFor[codersdk.UpdateTemplateACL](),
 		reflect.TypeFor[codersdk.AuthorizationRequest](),
+		reflect.TypeFor[codersdk.CreateTestAuditLogRequest](),
 		reflect.TypeFor[codersdk.AuthorizationCheck](),
 		reflect.TypeFor[codersdk.AuthorizationObject](),
 	}

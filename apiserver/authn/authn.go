@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/apiserver/httpapi"
 	"github.com/berth-dev/berth/internal/authz"
 	"github.com/berth-dev/berth/internal/fault"
 	"github.com/berth-dev/berth/internal/identity"
@@ -32,7 +33,7 @@ type Noter interface{ Note(*v1alpha1.User) }
 // was begun before goes on.
 func admit(ctx context.Context, people People, noter Noter, u *v1alpha1.User, kubernetesGroups []string) (*authz.Caller, error) {
 	if u.Spec.Suspended || u.DeletionTimestamp != nil {
-		return nil, Suspended()
+		return nil, &httpapi.RefusedCaller{Account: u, Err: Suspended()}
 	}
 	caller, err := identity.Caller(ctx, people, u, kubernetesGroups)
 	if err != nil {

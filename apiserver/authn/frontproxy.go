@@ -15,6 +15,7 @@ import (
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/berth-dev/berth/apiserver/httpapi"
 	"github.com/berth-dev/berth/internal/authz"
 	"github.com/berth-dev/berth/internal/fault"
 	"github.com/berth-dev/berth/internal/identity"
@@ -100,14 +101,14 @@ func (f *FrontProxy) Authenticate(r *http.Request, required bool) (*authz.Caller
 	}
 	user, err := identity.Person(r.Context(), f.People, who)
 	if err != nil {
-		return nil, err
+		return nil, &httpapi.RefusedCaller{Identity: who.Name, Err: err}
 	}
 	if _, err := f.People.User(r.Context(), user.Name); err != nil {
 		if fault.Is(err, fault.NotFound) {
-			return nil, fault.New(fault.Forbidden, "you are %q, and User %s, which lists you, is stalled: kubectl describe buser %s says why",
+			err = fault.New(fault.Forbidden, "you are %q, and User %s, which lists you, is stalled: kubectl describe buser %s says why",
 				who.Name, user.Name, user.Name)
 		}
-		return nil, err
+		return nil, &httpapi.RefusedCaller{Identity: who.Name, Err: err}
 	}
 	return admit(r.Context(), f.People, f.Noter, user, who.Groups)
 }

@@ -6,6 +6,8 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/google/uuid"
+
 	"github.com/berth-dev/berth/api/codersdk"
 	"github.com/berth-dev/berth/apiserver/httpapi"
 	"github.com/berth-dev/berth/internal/authz"
@@ -51,10 +53,11 @@ func (s *Session) Authenticate(r *http.Request, required bool) (*authz.Caller, e
 	}
 	key, err := s.Keys.Verify(r.Context(), token)
 	if err != nil {
-		return nil, err
+		return nil, s.refused(r.Context(), key, err)
 	}
 	if key.Scope != credentials.ScopeAll {
-		return nil, fault.New(fault.Forbidden, "This token opens the apps of workspaces only. Make one of the scope all for the API.")
+		return nil, s.refused(r.Context(), key,
+			fault.New(fault.Forbidden, "This token opens the apps of workspaces only. Make one of the scope all for the API."))
 	}
 	user, err := s.People.UserByID(r.Context(), key.User)
 	if fault.Is(err, fault.NotFound) {
@@ -69,6 +72,18 @@ func (s *Session) Authenticate(r *http.Request, required bool) (*authz.Caller, e
 	}
 	caller.Key = key.ID
 	return caller, nil
+}
+
+// refused is a refusal that knows whose key it is, where that can be known.
+func (s *Session) refused(ctx context.Context, key credentials.Key, err error) error {
+	if key.User == uuid.Nil {
+		return err
+	}
+	user, lost := s.People.UserByID(ctx, key.User)
+	if lost != nil {
+		return err
+	}
+	return &httpapi.RefusedCaller{Account: user, Err: err}
 }
 
 // token is the session token that a request carries; empty when it carries none. Several that differ are refused, since

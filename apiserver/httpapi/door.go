@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/berth-dev/berth/api/codersdk"
+	"github.com/berth-dev/berth/internal/audit"
 	"github.com/berth-dev/berth/internal/authz"
 	"github.com/berth-dev/berth/internal/fault"
 )
@@ -51,6 +52,8 @@ type Config struct {
 	Stopping <-chan struct{}
 	// Limits say how often one party may ask, at both doors together.
 	Limits Limits
+	// Audit keeps what was done and what was refused; nil keeps nothing, which is for tests of the doors alone.
+	Audit Auditor
 }
 
 // New builds the doors. It fails when a route declares no door or action, or when two routes mean the same requests.
@@ -67,8 +70,8 @@ func New(c Config) (session, aggregated http.Handler, err error) {
 		return nil, nil, err
 	}
 	limiter := newLimiter(c.Limits)
-	front := &door{name: "session", limiter: limiter, version: c.Version, log: c.Log, metrics: m, auth: c.Session, provider: c.Provider, proxies: c.Proxies, site: c.Site, stopping: c.Stopping}
-	back := &door{name: "aggregated", limiter: limiter, version: c.Version, log: c.Log, metrics: m, auth: c.Aggregated, proxies: c.Proxies, kubernetes: true}
+	front := &door{name: "session", limiter: limiter, version: c.Version, log: c.Log, metrics: m, auth: c.Session, provider: c.Provider, proxies: c.Proxies, site: c.Site, stopping: c.Stopping, audit: c.Audit}
+	back := &door{name: "aggregated", limiter: limiter, version: c.Version, log: c.Log, metrics: m, auth: c.Aggregated, proxies: c.Proxies, kubernetes: true, audit: c.Audit}
 	if front.mux, err = front.routes(c.Routes); err != nil {
 		return nil, nil, err
 	}
@@ -102,6 +105,7 @@ type door struct {
 	stopping <-chan struct{}
 	// kubernetes is the door behind the kube-apiserver: it never redirects, and its refusals are Kubernetes' as well.
 	kubernetes bool
+	audit      Auditor
 }
 
 // routes registers the routes. ServeMux panics where two patterns overlap without an order; that is an error here.
@@ -156,6 +160,7 @@ func (d *door) serve(route Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		t := traceOf(r)
 		t.route = route.Path
+		record := d.record(w, r, route)
 		if !d.kubernetes {
 			// The aggregated door knows no cookies.
 			if err := checkWrite(r, d.site); err != nil {
@@ -174,13 +179,19 @@ func (d *door) serve(route Route) http.Handler {
 			}
 		}
 		if err != nil {
+			known(record, err)
 			d.fail(w, r, err)
 			return
 		}
-		ctx := r.Context()
+		ctx := audit.NewContext(r.Context(), record)
 		if caller != nil {
 			t.user = caller.User
+			record.Known(caller.Account)
 			ctx = authz.NewContext(ctx, caller)
+		}
+		if err := d.recordable(route); err != nil {
+			d.fail(w, r, err)
+			return
 		}
 		if route.Do.raw {
 			ctx = context.WithValue(ctx, watchKey{}, watch{

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/berth-dev/berth/internal/audit"
 	"github.com/berth-dev/berth/internal/authz"
 	"github.com/berth-dev/berth/internal/fault"
 )
@@ -174,10 +175,13 @@ func Allow(ctx context.Context, a authz.Action, o authz.Object) error {
 		if a == authz.Create || caller.Can(authz.Read, o) {
 			return nil
 		}
+		audit.From(ctx).Deny()
 		return notFound()
 	case caller.Can(authz.Read, o):
+		audit.From(ctx).Deny()
 		return fault.New(fault.Forbidden, "You may not %s this %s. Ask its administrator, or sign in as somebody else.", a, o.Kind)
 	}
+	audit.From(ctx).Deny()
 	return notFound()
 }
 

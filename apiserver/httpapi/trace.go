@@ -51,6 +51,7 @@ func newRequestID() string { return uuid.NewString() }
 // finish ends a request: a panic becomes a 500, and the request is logged and counted.
 func (d *door) finish(out *recorder, r *http.Request, t *trace) {
 	defer d.metrics.inFlight.Dec()
+	defer out.unanswered()
 	if p := recover(); p != nil {
 		if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 			panic(p) // how a handler cuts the connection on purpose
@@ -61,7 +62,7 @@ func (d *door) finish(out *recorder, r *http.Request, t *trace) {
 	}
 	status, took := out.status, time.Since(t.start)
 	if status == 0 {
-		status = 499 // the client left before there was an answer
+		status = statusLeft
 	}
 	route, method := t.route, r.Method
 	if route == "" {
@@ -118,7 +119,15 @@ type recorder struct {
 	status      int
 	bytes       int64
 	noRedirects bool
+	// settle, where it is set, is asked once before the answer begins, with its status. After an error instead gives the
+	// answer in place of the endpoint's, of which nothing is sent.
+	settle  func(status int) error
+	instead func(err error)
+	dropped bool
 }
+
+// statusLeft stands in the log for a client that left before there was an answer.
+const statusLeft = 499
 
 // WriteHeader writes the status once.
 func (w *recorder) WriteHeader(status int) {
@@ -130,15 +139,40 @@ func (w *recorder) WriteHeader(status int) {
 		status = http.StatusInternalServerError
 	}
 	if status >= 200 || status == http.StatusSwitchingProtocols {
+		if err := w.settled(status); err != nil {
+			w.instead(err)
+			w.dropped = true
+			return
+		}
 		w.status = status
 	}
 	w.ResponseWriter.WriteHeader(status)
+}
+
+// settled asks settle, if nobody has.
+func (w *recorder) settled(status int) error {
+	settle := w.settle
+	w.settle = nil
+	if settle == nil {
+		return nil
+	}
+	return settle(status)
+}
+
+// unanswered settles a request whose client left, or which was taken over, before an answer began.
+func (w *recorder) unanswered() {
+	if w.status == 0 {
+		_ = w.settled(statusLeft) // nobody is there to be told; the entry is tried again, and on the stream
+	}
 }
 
 // Write writes a part of the body.
 func (w *recorder) Write(data []byte) (int, error) {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
+	}
+	if w.dropped {
+		return len(data), nil
 	}
 	n, err := w.ResponseWriter.Write(data)
 	w.bytes += int64(n)

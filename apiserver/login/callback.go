@@ -9,6 +9,7 @@ import (
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/apiserver/httpapi"
+	"github.com/berth-dev/berth/internal/audit"
 	"github.com/berth-dev/berth/internal/fault"
 	"github.com/berth-dev/berth/internal/ids"
 )
@@ -88,6 +89,7 @@ func (h *Handlers) comeBack(r *http.Request, path string, provider *Provider) (h
 	if err != nil {
 		return none, err
 	}
+	audit.From(r.Context()).Names(user)
 	if err := h.follow(r.Context(), provider, user, admitted); err != nil {
 		return none, err
 	}

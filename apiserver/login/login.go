@@ -18,6 +18,7 @@ import (
 	"github.com/berth-dev/berth/apiserver/authn"
 	"github.com/berth-dev/berth/apiserver/httpapi"
 	"github.com/berth-dev/berth/apiserver/store"
+	"github.com/berth-dev/berth/internal/audit"
 	"github.com/berth-dev/berth/internal/authz"
 	"github.com/berth-dev/berth/internal/credentials"
 	"github.com/berth-dev/berth/internal/fault"
@@ -85,6 +86,7 @@ func (h *Handlers) login(ctx context.Context, in codersdk.LoginWithPasswordReque
 	id, account := uuid.Nil, index.Fold(in.Email)
 	if err == nil {
 		id, account = ids.Of(user), user.Name
+		audit.From(ctx).Names(user)
 	}
 	correct, err := h.Attempts.Try(ctx, account)
 	if err != nil {

@@ -3,10 +3,13 @@
 package store
 
 import (
+	"context"
+	"fmt"
 	"reflect"
 	"sync"
 
 	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
@@ -120,4 +123,45 @@ func (s *Store) VersionChanges(p VersionParts) (changed <-chan struct{}, stop fu
 // ObjectChanges tells when an object of a cached kind may have changed.
 func (s *Store) ObjectChanges(o client.Object) (changed <-chan struct{}, stop func()) {
 	return s.hub.follow(about(o))
+}
+
+// Observe tells see of every change of the objects that people write, from the events that fill the cache: before is nil for
+// one that is new, after for one that is gone, and initial says that it was there when the cache was filled. It must be
+// called before Start, and see must be quick. The objects are the cache's own.
+func (s *Store) Observe(ctx context.Context, see func(before, after v1alpha1.Object, initial bool)) error {
+	handler := toolscache.ResourceEventHandlerDetailedFuncs{
+		AddFunc: func(is any, initial bool) {
+			if o, ok := is.(v1alpha1.Object); ok {
+				see(nil, o, initial)
+			}
+		},
+		UpdateFunc: func(was, is any) {
+			before, ok := was.(v1alpha1.Object)
+			after, both := is.(v1alpha1.Object)
+			if ok && both {
+				see(before, after, false)
+			}
+		},
+		DeleteFunc: func(was any) {
+			if gone, ok := was.(toolscache.DeletedFinalStateUnknown); ok {
+				was = gone.Obj
+			}
+			if o, ok := was.(v1alpha1.Object); ok {
+				see(o, nil, false)
+			}
+		},
+	}
+	for _, kind := range []client.Object{
+		&v1alpha1.Organization{}, &v1alpha1.User{}, &v1alpha1.Group{}, &v1alpha1.Template{}, &v1alpha1.TemplateVersion{},
+		&v1alpha1.Workspace{}, &v1alpha1.WorkspaceBuild{},
+	} {
+		informer, err := s.cache.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
+		if err == nil {
+			_, err = informer.AddEventHandler(handler)
+		}
+		if err != nil {
+			return fmt.Errorf("changes of %T: %w", kind, err)
+		}
+	}
+	return nil
 }

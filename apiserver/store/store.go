@@ -31,6 +31,7 @@ import (
 	"github.com/berth-dev/berth/internal/activity"
 	"github.com/berth-dev/berth/internal/credentials"
 	"github.com/berth-dev/berth/internal/index"
+	kept "github.com/berth-dev/berth/internal/records"
 )
 
 // Owner is the field manager of everything that the API server writes.
@@ -76,7 +77,8 @@ func New(ctx context.Context, o Options) (*Store, error) {
 		&corev1.Namespace{}: {Label: organizations},
 		&corev1.Secret{}: {
 			Namespaces: map[string]cache.Config{o.Namespace: {}},
-			Field:      fields.OneTermNotEqualSelector("type", "helm.sh/release.v1"), // each is up to a megabyte
+			// Releases of Helm and batches of records are large and many; records have a reader of their own.
+			Field: fields.AndSelectors(fields.OneTermNotEqualSelector("type", "helm.sh/release.v1"), kept.Others()),
 		},
 	}
 	records, err := labels.Parse(activity.Label)
@@ -134,9 +136,9 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{
-		cache: c, client: writer, live: live, times: times, records: newRecords(), namespace: o.Namespace, hub: changes,
-	}, nil
+	s := &Store{cache: c, times: times, records: newRecords(), namespace: o.Namespace, hub: changes}
+	s.client, s.live = &recorded{writer, s}, &recorded{live, s}
+	return s, nil
 }
 
 // kinds are the kinds of ours that are cached.

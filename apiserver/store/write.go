@@ -87,7 +87,7 @@ func change[T editable[T]](ctx context.Context, s *Store, object, fresh T, edit 
 		if err != nil {
 			return none, err
 		}
-		err = s.client.Patch(ctx, after, client.RawPatch(types.MergePatchType, patch))
+		err = s.client.Patch(ctx, after, knowing{client.RawPatch(types.MergePatchType, patch), object})
 		if !apierrors.IsConflict(err) || try == tries {
 			return after, asFault(err)
 		}

@@ -18,16 +18,21 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/berth-dev/berth/apiserver"
+	"github.com/berth-dev/berth/apiserver/auditlog"
 	"github.com/berth-dev/berth/apiserver/httpapi"
 	"github.com/berth-dev/berth/apiserver/keys"
 	"github.com/berth-dev/berth/apiserver/login"
 	"github.com/berth-dev/berth/internal/version"
 )
+
+// The bounds of --audit-max-size.
+const minAuditSize, maxAuditSize = 1 << 20, 512 << 20
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -40,7 +45,8 @@ func main() {
 
 func command() *cobra.Command {
 	o := apiserver.Options{}
-	var kubeconfig, bind, logLevel string
+	var kubeconfig, bind, logLevel, auditMaxSize string
+	var auditStdout bool
 	var https, http, metrics uint16
 	var proxies []string
 	c := &cobra.Command{
@@ -65,9 +71,19 @@ func command() *cobra.Command {
 				}
 				o.Proxies = append(o.Proxies, network)
 			}
+			size, err := resource.ParseQuantity(auditMaxSize)
+			if err != nil || size.Value() < minAuditSize || size.Value() > maxAuditSize {
+				return fmt.Errorf("--audit-max-size: want a size from 1Mi to 512Mi, not %q", auditMaxSize)
+			}
+			if o.AuditRetention < time.Hour {
+				return fmt.Errorf("--audit-retention: want at least 1h, not %s", o.AuditRetention)
+			}
+			o.AuditMaxSize = int(size.Value())
+			if auditStdout {
+				o.AuditStream = os.Stdout // the log goes to standard error
+			}
 			at := func(port uint16) string { return net.JoinHostPort(bind, strconv.Itoa(int(port))) }
 			o.HTTPS, o.HTTP, o.Probes = at(https), at(http), at(metrics)
-			var err error
 			if o.Config, err = clientcmd.BuildConfigFromFlags("", kubeconfig); err != nil {
 				return fmt.Errorf("reaching the cluster: %w", err)
 			}
@@ -97,6 +113,9 @@ func command() *cobra.Command {
 	f.DurationVar(&o.MaxTokenLifetime, "max-token-lifetime", keys.DefaultMaxLifetime, "how long a token that a person makes may live")
 	f.StringVar(&o.SCIMKeyFile, "scim-key-file", "", "file with the key of the identity provider that keeps accounts by SCIM; empty means none does")
 	o.SignIn.AddFlags(f)
+	f.DurationVar(&o.AuditRetention, "audit-retention", auditlog.DefaultRetention, "how long entries of the audit log are kept in the cluster")
+	f.StringVar(&auditMaxSize, "audit-max-size", "16Mi", "how much they may take there, compressed; the oldest go first")
+	f.BoolVar(&auditStdout, "audit-stdout", true, "write every audit entry to standard output, as a line of JSON")
 	f.DurationVar(&o.Drain, "drain", 5*time.Second, "how long to go on answering when told to stop")
 	f.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")
 	return c

@@ -53,7 +53,7 @@ var rows = []row{
 	{part: "apiserver/httpapi", may: []string{"internal/", "api/"}, never: kubernetes},
 	{part: "apiserver/authn", may: []string{"apiserver/httpapi", "apiserver/store", "internal/", "api/"}},
 	{part: "apiserver/store", may: []string{"apiserver/httpapi", "internal/", "api/"}},
-	{part: "apiserver/view", may: []string{"api/", "internal/gitops", "internal/ids", "internal/joblog", "internal/parameters", "internal/schedule"}, never: pure},
+	{part: "apiserver/view", may: []string{"api/", "internal/audit", "internal/gitops", "internal/ids", "internal/joblog", "internal/parameters", "internal/schedule"}, never: pure},
 	{part: "apiserver/", may: []string{"apiserver/httpapi", "apiserver/authn", "apiserver/store", "apiserver/view", "internal/", "api/"}, never: kubernetes},
 	{part: "apiserver", may: []string{"apiserver/", "internal/", "api/"}},
 
@@ -87,6 +87,9 @@ var rows = []row{
 	{part: "internal/diagnosis", may: []string{"api/v1alpha1", "internal/ledger", "internal/podstate", "internal/render"}, never: pure},
 	{part: "internal/plugin", may: []string{"api/", "internal/"}, never: []string{"net/http"}},
 
+	{part: "internal/audit", may: []string{"api/", "internal/fault", "internal/authz", "internal/query"}, never: pure},
+
+	{part: "internal/records", may: []string{"api/v1alpha1", "internal/fault"}},
 	{part: "internal/claims", may: []string{"api/v1alpha1", "internal/fault"}},
 	{part: "internal/credentials", may: []string{"api/v1alpha1", "internal/fault"}},
 	{part: "internal/files", may: []string{"api/v1alpha1", "internal/fault", "internal/archive", "internal/ids"}},

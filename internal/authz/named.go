@@ -24,6 +24,8 @@ const (
 	Task     Kind = "task"
 	Prebuilt Kind = "prebuilt_workspace"
 	Dormant  Kind = "workspace_dormant"
+	// AuditLog is what everybody did; auditors read it, and owners.
+	AuditLog Kind = "audit_log"
 	// Insights are a template's figures of use.
 	Insights Kind = "template_insights"
 )

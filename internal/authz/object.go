@@ -46,6 +46,9 @@ func FileObject(uploader string, editor bool) Object {
 // KeyObject stands for the API keys of the User with that metadata.name; the empty name for everybody's.
 func KeyObject(owner string) Object { return Object{Kind: APIKey, Owner: owner} }
 
+// AuditObject is what rights to the audit log depend on: nothing but the role. It is one for all organizations.
+func AuditObject() Object { return Object{Kind: AuditLog} }
+
 // WorkspaceObject is a workspace of the User with that metadata.name in the organization, one to be made included.
 func WorkspaceObject(organization, owner string) Object {
 	return Object{Kind: Workspace, Organization: organization, Owner: owner}

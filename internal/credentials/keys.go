@@ -178,8 +178,9 @@ func spent(secret *corev1.Secret, now time.Time) []string {
 	return fields
 }
 
-// Verify finds the key that a token is. A token that is none, or that is over, is a fault.Unauthenticated. Whether its
-// user may come in is for the caller to find out.
+// Verify finds the key that a token is. A token that is none, or that is over, is a fault.Unauthenticated; the key of one
+// that is over comes with it, so that it can be told whose it was. Whether its user may come in is for the caller to find
+// out.
 func (s *Store) Verify(ctx context.Context, text string) (Key, error) {
 	t, ok := parseToken(text)
 	if !ok {
@@ -201,7 +202,7 @@ func (s *Store) Verify(ctx context.Context, text string) (Key, error) {
 		}
 		now := s.now()
 		if !kept.ExpiresAt.After(now) || kept.ended(now) {
-			return Key{}, fault.New(fault.Unauthenticated, "Your session has expired. Sign in again.")
+			return key(t.id, user, kept), fault.New(fault.Unauthenticated, "Your session has expired. Sign in again.")
 		}
 		return key(t.id, user, s.used(ctx, user, t.id, kept, now)), nil
 	}

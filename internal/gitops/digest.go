@@ -4,6 +4,7 @@ package gitops
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -11,12 +12,13 @@ import (
 )
 
 // Digest cuts from an object's metadata what a cache need not hold: of managedFields it leaves the entries of GitOps
-// tools, reduced to the spec, and the newest of the others that changed the spec, without its fields; of the annotation
+// tools, reduced to the spec, and of those that changed the spec the newest of each of Berth's processes and the newest of
+// all others, without their fields; of the annotation
 // of a client-side apply it leaves the names of the spec's fields, and that only on an object with a tool's mark. Tool,
 // Editable, Refuse and Changed answer the same before and after. Doing it twice changes nothing.
 func Digest(o metav1.Object) {
 	var kept []metav1.ManagedFieldsEntry
-	newest := -1
+	newest := map[string]int{} // by Berth's process, or "" for all others: where it stands in kept
 	for _, e := range o.GetManagedFields() {
 		switch {
 		case e.Subresource != "":
@@ -24,13 +26,14 @@ func Digest(o metav1.Object) {
 			e.FieldsV1 = specOnly(e.FieldsV1)
 			kept = append(kept, e)
 		case !TouchesSpec(e) && e.FieldsV1 != nil:
-		case newest < 0:
-			newest = len(kept)
+		default:
 			e.FieldsV1 = nil
-			kept = append(kept, e)
-		case kept[newest].Time.Before(e.Time):
-			e.FieldsV1 = nil
-			kept[newest] = e
+			if at, ok := newest[process(e.Manager)]; !ok {
+				newest[process(e.Manager)] = len(kept)
+				kept = append(kept, e)
+			} else if kept[at].Time.Before(e.Time) {
+				kept[at] = e
+			}
 		}
 	}
 	o.SetManagedFields(kept)
@@ -49,6 +52,37 @@ func Changed(o metav1.Object) time.Time {
 		}
 	}
 	return last
+}
+
+// ownPrefix begins the field managers of Berth's own processes.
+const ownPrefix = "berth-"
+
+// process is which of Berth's processes a field manager is; "" when it is none.
+func process(manager string) string {
+	if strings.HasPrefix(manager, ownPrefix) {
+		return manager
+	}
+	return ""
+}
+
+// Writer is who changed an object's spec.
+type Writer struct {
+	// Manager is the field manager, and Own whether it is one of Berth's processes.
+	Manager string
+	Own     bool
+	// At is when it did so last, to the second.
+	At time.Time
+}
+
+// Writers are those who changed the spec, as far as managedFields tell.
+func Writers(o metav1.Object) []Writer {
+	var all []Writer
+	for _, e := range o.GetManagedFields() {
+		if e.Subresource == "" && e.Time != nil && (e.FieldsV1 == nil || TouchesSpec(e)) {
+			all = append(all, Writer{Manager: e.Manager, Own: process(e.Manager) != "", At: e.Time.Time})
+		}
+	}
+	return all
 }
 
 // specOnly leaves of an entry's fields those of the spec. What can't be read is kept as it is.

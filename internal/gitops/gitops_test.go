@@ -130,12 +130,16 @@ func TestDigestLeavesLittle(t *testing.T) {
 		},
 		ManagedFields: []metav1.ManagedFieldsEntry{
 			applied("kubectl", someSpec, 1), applied("argocd-controller", someSpec, 2), applied("berth-apiserver", someSpec, 7),
+			applied("helm-diff", someSpec, 3), applied("berth-manager", someSpec, 6),
 			applied("vpa", `{"f:metadata":{}}`, 9), {Manager: "berth-manager", Subresource: "status", Time: at(8), FieldsV1: fields(`{"f:status":{}}`)},
 		},
 	}}
 	gitops.Digest(o)
-	want := []metav1.ManagedFieldsEntry{applied("berth-apiserver", "", 7), applied("argocd-controller", `{"f:spec":{"f:autostop":{"f:after":{}}}}`, 2)}
-	want[0].FieldsV1 = nil
+	want := []metav1.ManagedFieldsEntry{
+		applied("helm-diff", "", 3), applied("argocd-controller", `{"f:spec":{"f:autostop":{"f:after":{}}}}`, 2), applied("berth-apiserver", "", 7),
+		applied("berth-manager", "", 6),
+	}
+	want[0].FieldsV1, want[2].FieldsV1, want[3].FieldsV1 = nil, nil, nil
 	if diff := cmp.Diff(want, o.ManagedFields); diff != "" {
 		t.Errorf("managedFields (-want +got):\n%s", diff)
 	}
@@ -144,6 +148,13 @@ func TestDigestLeavesLittle(t *testing.T) {
 	}
 	if got := gitops.Changed(o); !got.Equal(at(7).Time) {
 		t.Errorf("changed at %v", got)
+	}
+	writers := []gitops.Writer{
+		{Manager: "helm-diff", At: at(3).Time}, {Manager: "argocd-controller", At: at(2).Time},
+		{Manager: "berth-apiserver", Own: true, At: at(7).Time}, {Manager: "berth-manager", Own: true, At: at(6).Time},
+	}
+	if diff := cmp.Diff(writers, gitops.Writers(o)); diff != "" {
+		t.Errorf("writers (-want +got):\n%s", diff)
 	}
 	for _, broken := range []string{"", "{", "null", `{"spec": 7}`, `{"spec": null}`, `[]`} {
 		o := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{

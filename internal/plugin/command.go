@@ -84,7 +84,7 @@ func (s *session) root() *cobra.Command {
 	add("workspaces", s.list(), s.create(), s.transition(v1alpha1.RequestStart), s.transition(v1alpha1.RequestStop),
 		s.transition(v1alpha1.RequestRestart), s.delete(), s.trash(), s.undelete(), s.logs(), s.why())
 	add("templates", s.template(), s.rollout())
-	add("other", s.doctor(), s.version())
+	add("other", s.audit(), s.doctor(), s.version())
 	c.SetHelpCommandGroupID("other")
 	c.SetCompletionCommandGroupID("other")
 	return c

@@ -23,7 +23,7 @@ import (
 )
 
 // door is where the API server answers by the Kubernetes identity of whoever asks.
-const door = "/apis/codersdk.berth.dev/v2/workspaces"
+const door = "/apis/codersdk.berth.dev/v2/"
 
 // page is how many workspaces are asked for at once.
 const page = 100
@@ -116,7 +116,7 @@ func (c *connection) ofDoor(ctx context.Context, query string) ([]row, error) {
 	}
 	rows := []row{}
 	for {
-		text, err := core.Discovery().RESTClient().Get().AbsPath(door).Param("q", query).
+		text, err := core.Discovery().RESTClient().Get().AbsPath(door+"workspaces").Param("q", query).
 			Param("limit", strconv.Itoa(page)).Param("offset", strconv.Itoa(len(rows))).Do(ctx).Raw()
 		if err != nil {
 			return nil, err

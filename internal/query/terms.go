@@ -166,6 +166,20 @@ func (t *terms) uuids(key string) []uuid.UUID {
 	return found
 }
 
+// uuid is the value of a key that is an id; the nil UUID when it does not stand there.
+func (t *terms) uuid(key string) uuid.UUID {
+	value := t.one(key)
+	if value == "" {
+		return uuid.Nil
+	}
+	id, err := uuid.Parse(value)
+	if err != nil || len(value) != len(uuid.Nil.String()) {
+		t.refuse(key, "Query param %q must be a valid UUID of 36 characters", key)
+		return uuid.Nil
+	}
+	return id
+}
+
 // instant is the value of a key that is a time of the layout; the zero time when it does not stand there.
 func (t *terms) instant(key, layout, want string) time.Time {
 	value := strings.ToUpper(t.one(key))
