@@ -109,4 +109,6 @@ func (r *Sweep) alive(ctx context.Context, claim *corev1.PersistentVolumeClaim) 
 }
 
 // has tells whether an id is the workspace's: the one that its manifest gives, or its own.
-func has(w *v1alpha1.Workspace, id string) bool { return string(w.WireID()) == id || string(w.UID) == id }
+func has(w *v1alpha1.Workspace, id string) bool {
+	return string(w.WireID()) == id || string(w.UID) == id
+}
