@@ -45,7 +45,7 @@ func namings(organization *v1alpha1.Organization) map[string]naming {
 			_, err := s.CreateUser(ctx, store.NewUser{
 				Username: name, Email: name + "@example.org", LoginType: v1alpha1.LoginTypePassword, Organization: organization.Name, CreatedBy: "ada",
 				SetPassword: func(ctx context.Context, u *v1alpha1.User) error {
-					return s.Live().Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "of-" + u.Name}})
+					return client.IgnoreAlreadyExists(s.Live().Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "of-" + u.Name}}))
 				},
 			})
 			return err
@@ -99,28 +99,29 @@ func leases(ctx context.Context, name string) []string {
 	return found
 }
 
-// frees is the manager, when what a dead process has reserved is over: it passes over every User that a claim names.
-func frees(ctx context.Context) {
+// frees is the manager, when what a dead process has reserved is over: it passes over every User that a claim names, and over
+// that of the name.
+func frees(ctx context.Context, name string) {
 	GinkgoHelper()
 	journal, clock := cluster.NewJournal(env.Client), clocktesting.NewFakePassiveClock(time.Now().Add(2*claims.Pending))
 	r := &user.Reconciler{
 		Client: journal, Clock: clock, Events: &cluster.Events{},
 		Claims: &claims.Claims{Client: journal, Live: env.Client, Namespace: "default", Clock: clock},
 	}
-	names := map[string]bool{}
+	names := map[string]bool{name: true}
 	var all coordinationv1.LeaseList
 	Expect(env.Client.List(ctx, &all, client.InNamespace("default"), client.HasLabels{claims.LabelKind})).To(Succeed())
 	for _, l := range all.Items {
-		names[l.Labels[claims.LabelHolder]] = true
-	}
-	var users v1alpha1.UserList
-	Expect(env.Client.List(ctx, &users)).To(Succeed())
-	for i, u := range users.Items {
-		names[u.Name] = true
-		if u.Annotations["berth.dev/becoming-user"] != "" { // and the minute is over
-			users.Items[i].Annotations["berth.dev/becoming-user"] = time.Now().Add(-2 * claims.Pending).UTC().Format(time.RFC3339Nano)
-			Expect(env.Client.Update(ctx, &users.Items[i])).To(Succeed())
+		if claim := claims.Of(&l); strings.Contains(claim.Value, name) {
+			names[l.Labels[claims.LabelHolder]] = true
 		}
+	}
+	u := &v1alpha1.User{}
+	err := env.Client.Get(ctx, client.ObjectKey{Name: name}, u)
+	Expect(client.IgnoreNotFound(err)).To(Succeed())
+	if u.Annotations["berth.dev/becoming-user"] != "" { // and the minute is over
+		u.Annotations["berth.dev/becoming-user"] = time.Now().Add(-2 * claims.Pending).UTC().Format(time.RFC3339Nano)
+		Expect(env.Client.Update(ctx, u)).To(Succeed())
 	}
 	for name := range names {
 		for range 2 { // the first adopts a User
@@ -157,14 +158,14 @@ func (n naming) bearers(ctx context.Context, name string) []string {
 }
 
 // ends gives a name until it is given, as somebody does who sends a request again that failed, and tells what there is then.
-func (n naming) ends(ctx context.Context, l *cluster.Luckless) string {
+func (n naming) ends(ctx context.Context, s *store.Store, l *cluster.Luckless) string {
 	GinkgoHelper()
-	name, s := "n-"+rand.String(8), unlucky(ctx, l)
+	name := "n-" + rand.String(8)
 	for try := 1; ; try++ {
 		before := l.Struck()
 		err := n.give(ctx, s, name)
 		hit := l.Struck() > before
-		frees(ctx)
+		frees(ctx, name)
 		if err == nil || fault.Is(err, fault.Conflict) && len(n.bearers(ctx, name)) > 0 {
 			return fmt.Sprint(n.bearers(ctx, name), " ", leases(ctx, name))
 		}
@@ -206,13 +207,15 @@ var _ = Describe("A name that is given while writes fail", func() {
 			organization := &v1alpha1.Organization{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
 			furnishes(ctx)
 			n := namings(organization)[what]
-			want := n.ends(ctx, &cluster.Luckless{Parity: -1})
+			l := &cluster.Luckless{Parity: -1}
+			s := unlucky(ctx, l)
+			want := n.ends(ctx, s, l)
 			Expect(want).To(HavePrefix("[NAME"))
 			Expect(want).NotTo(ContainSubstring("reserved"))
 			for _, m := range cluster.Mishaps() {
 				for nth := 1; ; nth++ {
-					l := &cluster.Luckless{Mishap: m, Nth: nth}
-					got := n.ends(ctx, l)
+					l.Arm(m, nth)
+					got := n.ends(ctx, s, l)
 					if len(l.Met()) == 0 {
 						Expect(nth).To(BeNumerically(">", 3), "%s: the writes", m.Name)
 						break

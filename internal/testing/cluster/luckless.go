@@ -70,6 +70,13 @@ func (l *Luckless) Wrap(next http.RoundTripper) http.RoundTripper {
 	return l
 }
 
+// Arm has the nth write from now on meet a mishap, and forgets what was.
+func (l *Luckless) Arm(m Mishap, nth int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.Mishap, l.Nth, l.sent, l.met, l.dead = m, nth, 0, nil, false
+}
+
 // Met are the writes that were hit.
 func (l *Luckless) Met() []string {
 	l.mu.Lock()
@@ -80,6 +87,7 @@ func (l *Luckless) Met() []string {
 // RoundTrip sends a request, or has it fail.
 func (l *Luckless) RoundTrip(r *http.Request) (*http.Response, error) {
 	l.mu.Lock()
+	mishap := l.Mishap
 	if l.dead {
 		l.mu.Unlock()
 		return nil, errDead
@@ -101,14 +109,14 @@ func (l *Luckless) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !hit {
 		return l.next.RoundTrip(r)
 	}
-	if l.Mishap.Committed {
+	if mishap.Committed {
 		answer, err := l.next.RoundTrip(r)
 		if err != nil || answer.StatusCode >= 300 {
 			return answer, err
 		}
 		_ = answer.Body.Close()
 	}
-	if l.Mishap.Status == 0 {
+	if mishap.Status == 0 {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.dead = true
@@ -116,10 +124,10 @@ func (l *Luckless) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	body, err := json.Marshal(metav1.Status{
 		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure,
-		Code: int32(l.Mishap.Status), Reason: l.Mishap.Reason, Message: l.Mishap.Name,
+		Code: int32(mishap.Status), Reason: mishap.Reason, Message: mishap.Name,
 	})
 	return &http.Response{
-		Status: http.StatusText(l.Mishap.Status), StatusCode: l.Mishap.Status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
+		Status: http.StatusText(mishap.Status), StatusCode: mishap.Status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
 		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
 	}, err
 }
