@@ -100,6 +100,33 @@ var _ = Describe("Deleting a workspace", func() {
 		Expect(left(w.claims(ctx, ws))).To(BeEmpty())
 	})
 
+	It("says what it waits for in the write that accepts it, and that it is at work only where pods take long to end", func(ctx SpecContext) {
+		w := found(ctx, env.Client)
+		w.decides.Brief = time.Second
+		ws := w.workspace(ctx, "api")
+		for w.pass(ctx, ws); len(w.pods(ctx, ws)) == 0; w.pass(ctx, ws) {
+		}
+		w.becomes(ctx, w.pod(ctx, ws), running)
+		w.pass(ctx, ws)
+		Expect(env.Client.Delete(ctx, ws)).To(Succeed())
+		before := len(w.Writes())
+		result, err := w.decides.Reconcile(ctx, request(ws))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(result.RequeueAfter).To(BeZero(), "its own write brings the next pass")
+		read(ctx, ws)
+		Expect(ws).To(HaveCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeleting))
+		Expect(ws.Status.Phase).To(Equal(v1alpha1.PhaseDeleting))
+		result, err = w.decides.Reconcile(ctx, request(ws))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(result.RequeueAfter).To(Equal(time.Second))
+		Expect(w.Writes()[before:]).To(HaveExactElements(HavePrefix("create *v1alpha1.WorkspaceBuild"), HavePrefix("update status of *v1alpha1.Workspace"), HavePrefix("delete *v1.Pod")))
+		Expect(w.ledger(ctx, ws)).To(HaveExactElements(HavePrefix("1 Start"), "2 Delete Pending"))
+		w.passes(2 * time.Second)
+		w.pass(ctx, ws)
+		Expect(w.ledger(ctx, ws)).To(HaveExactElements(HavePrefix("1 Start"), "2 Delete Running"))
+		w.gone(ctx, ws)
+	})
+
 	It("removes its claims at once where nothing is to be kept, but for those that are retained", func(ctx SpecContext) {
 		w := found(ctx, env.Client)
 		w.with(ctx, v1alpha1.Lifecycle{KeepDeletedFor: "0s"}, func(c *v1alpha1.TemplateContent) {
