@@ -46,6 +46,11 @@ func (r *Reconciler) remember(ctx context.Context, s *scope, record *v1alpha1.Wo
 	if err != nil || namespace.DeletionTimestamp != nil {
 		return nil
 	}
+	var there v1alpha1.DeletedWorkspace
+	err = r.Live.Get(ctx, client.ObjectKey{Namespace: s.workspace.Namespace, Name: tombstoneName(&s.workspace)}, &there)
+	if !apierrors.IsNotFound(err) {
+		return err
+	}
 	tombstone, err := r.tombstone(ctx, s, record)
 	if err != nil {
 		return err
