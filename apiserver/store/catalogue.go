@@ -47,9 +47,24 @@ func (s *Store) TemplateByID(ctx context.Context, id uuid.UUID) (TemplateParts, 
 	return s.templateParts(first(list[*v1alpha1.Template](ctx, s, &v1alpha1.TemplateList{}, index.ID, id.String())))(ctx)
 }
 
-// TemplateByName finds a template of an organization by its name on the wire, without case.
+// TemplateByName finds a template of an organization by its name on the wire, without case; where it has none of the name,
+// the oldest that another organization has opened to it.
 func (s *Store) TemplateByName(ctx context.Context, o *v1alpha1.Organization, name string) (TemplateParts, authz.Object, error) {
-	return s.templateParts(first(list[*v1alpha1.Template](ctx, s, &v1alpha1.TemplateList{}, index.Name, index.Fold(name), client.InNamespace(o.Name))))(ctx)
+	found, err := list[*v1alpha1.Template](ctx, s, &v1alpha1.TemplateList{}, index.Name, index.Fold(name), client.InNamespace(o.Name))
+	found = slices.DeleteFunc(found, func(t *v1alpha1.Template) bool { return Hidden(t) || going(t) })
+	if err == nil && len(found) == 0 {
+		found, err = s.openTo(ctx, o)
+		found = slices.DeleteFunc(found, func(t *v1alpha1.Template) bool { return index.Fold(t.WireName()) != index.Fold(name) })
+	}
+	return s.templateParts(first(found, err))(ctx)
+}
+
+// openTo are the templates of other organizations that are open to one.
+func (s *Store) openTo(ctx context.Context, o *v1alpha1.Organization) ([]*v1alpha1.Template, error) {
+	shared, err := list[*v1alpha1.Template](ctx, s, &v1alpha1.TemplateList{}, index.OpenTo, o.Name)
+	return slices.DeleteFunc(shared, func(t *v1alpha1.Template) bool {
+		return t.Namespace == o.Name || !authz.TemplateObject(t).OpenTo(o.Name)
+	}), err
 }
 
 // Templates are the templates of an organization that are on the wire, and those of others that are open to it, by name.
@@ -58,15 +73,11 @@ func (s *Store) Templates(ctx context.Context, o *v1alpha1.Organization) ([]Temp
 	if err != nil {
 		return nil, err
 	}
-	shared, err := list[*v1alpha1.Template](ctx, s, &v1alpha1.TemplateList{}, index.OpenTo, o.Name)
+	shared, err := s.openTo(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range shared {
-		if t.Namespace != o.Name && authz.TemplateObject(t).OpenTo(o.Name) {
-			all = append(all, t)
-		}
-	}
+	all = append(all, shared...)
 	slices.SortFunc(all, byName)
 	found := make([]TemplateParts, 0, len(all))
 	for _, t := range all {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
@@ -27,6 +28,8 @@ type join struct {
 	groups        map[string]answer[map[types.NamespacedName]bool] // by owner
 	// waiting are the places of the builds that wait, by uid; nil until one is asked for.
 	waiting map[types.UID]int
+	// queued is true where one of them is held up, as too many starts are at work.
+	queued bool
 }
 
 type answer[T any] struct {
@@ -129,14 +132,16 @@ func (j *join) builds(ctx context.Context, w *v1alpha1.Workspace) ([]*v1alpha1.W
 }
 
 // queue is a pending build's place among those that wait, first come first, and how many they are; nothing for any other.
-func (j *join) queue(ctx context.Context, b *v1alpha1.WorkspaceBuild) (position, size int, err error) {
+// One that the manager has taken up is begun, and not told so for a moment: a stop or a deletion, which waits for nothing,
+// and a start while none is held up since too many are at work.
+func (j *join) queue(ctx context.Context, w *v1alpha1.Workspace, b *v1alpha1.WorkspaceBuild) (position, size int, begun bool, err error) {
 	if b.Phase() != v1alpha1.JobPending || !ledger.InProgress(b) {
-		return 0, 0, nil
+		return 0, 0, false, nil
 	}
 	if j.waiting == nil {
 		all, err := list[*v1alpha1.WorkspaceBuild](ctx, j.store, &v1alpha1.WorkspaceBuildList{}, index.Pending, "true")
 		if err != nil {
-			return 0, 0, err
+			return 0, 0, false, err
 		}
 		slices.SortFunc(all, func(a, b *v1alpha1.WorkspaceBuild) int {
 			return cmp.Or(v1alpha1.CreatedAt(a).Compare(v1alpha1.CreatedAt(b)), cmp.Compare(a.UID, b.UID))
@@ -144,15 +149,20 @@ func (j *join) queue(ctx context.Context, b *v1alpha1.WorkspaceBuild) (position,
 		j.waiting = make(map[types.UID]int, len(all))
 		for i, waits := range all {
 			j.waiting[waits.UID] = i + 1
+			ready := meta.FindStatusCondition(waits.Status.Conditions, v1alpha1.ConditionReady)
+			j.queued = j.queued || ready != nil && ready.Reason == v1alpha1.ReasonQueued
 		}
 	}
-	return j.waiting[b.UID], len(j.waiting), nil
+	if ledger.IsAccepted(w, b) && (b.Spec.Transition != v1alpha1.TransitionStart || !j.queued) {
+		return 0, 0, true, nil
+	}
+	return j.waiting[b.UID], len(j.waiting), false, nil
 }
 
 // setBuild makes parts speak of a build.
 func (j *join) setBuild(ctx context.Context, p *WorkspaceParts, b *v1alpha1.WorkspaceBuild) (err error) {
 	p.Build, p.Version = b, nil
-	if p.QueuePosition, p.QueueSize, err = j.queue(ctx, b); err != nil {
+	if p.QueuePosition, p.QueueSize, p.Begun, err = j.queue(ctx, p.Workspace, b); err != nil {
 		return err
 	}
 	if b.Spec.VersionRef == nil {

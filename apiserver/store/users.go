@@ -55,7 +55,17 @@ type NewUser struct {
 // CreateUser makes a User without any role. A username or an address that another has is a Conflict, on whichever replica
 // it was given. Its metadata.name is one that nothing refers to any more: who is called as somebody was before does not
 // get what that one had.
+//
+// A User whose password is still to be set carries a mark until it is. Whoever asks for the same again, after a minute, has
+// the User finished that a process left without one as it died; nobody could sign in as that one, nor have it made anew.
 func (s *Store) CreateUser(ctx context.Context, wish NewUser) (*v1alpha1.User, error) {
+	left, err := s.leftUnfinished(ctx, wish)
+	if err != nil {
+		return nil, err
+	}
+	if left != nil {
+		return s.finishUser(ctx, wish, left)
+	}
 	if err := s.unknown(ctx, wish); err != nil {
 		return nil, err
 	}
@@ -80,6 +90,38 @@ func (s *Store) CreateUser(ctx context.Context, wish NewUser) (*v1alpha1.User, e
 		return nil, errors.Join(err, release(left, c, holder, wanted))
 	}
 	return user, nil
+}
+
+// annotationUnfinished marks a User whose password is still to be set; its value is since when.
+const annotationUnfinished = "berth.dev/becoming-user"
+
+// leftUnfinished is the User of both the username and the address that a request has left without a password, and that has
+// never signed in; nil when there is none, or when that request may still be at it.
+func (s *Store) leftUnfinished(ctx context.Context, wish NewUser) (*v1alpha1.User, error) {
+	u, err := s.UserByName(ctx, wish.Username)
+	if fault.Is(err, fault.NotFound) || wish.SetPassword == nil {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	since, err := time.Parse(time.RFC3339Nano, u.Annotations[annotationUnfinished])
+	if err != nil || time.Since(since) < claims.Pending || u.Status.LastSeenAt != nil ||
+		index.Fold(u.Spec.Email) != index.Fold(wish.Email) || u.Spec.LoginType != wish.LoginType {
+		return nil, nil // it is somebody's, and so are its names
+	}
+	return u, nil
+}
+
+// finishUser gives a User its password, and takes the mark off.
+func (s *Store) finishUser(ctx context.Context, wish NewUser, u *v1alpha1.User) (*v1alpha1.User, error) {
+	if err := wish.SetPassword(ctx, u); err != nil {
+		return nil, err
+	}
+	return s.ChangeUser(ctx, u, func(u *v1alpha1.User) error {
+		delete(u.Annotations, annotationUnfinished)
+		return nil
+	})
 }
 
 // unknown is a Conflict when the cache knows a User of the username or the address. It tells at once what the claims would;
@@ -125,31 +167,34 @@ func (s *Store) makeUser(ctx context.Context, c *claims.Claims, wish NewUser, na
 	if wish.Username != name {
 		u.Spec.Username = v1alpha1.WireName(wish.Username)
 	}
+	if wish.SetPassword != nil {
+		u.Annotations[annotationUnfinished] = u.Annotations[v1alpha1.AnnotationCreatedAt]
+	}
 	if err := s.client.Create(ctx, u); apierrors.IsAlreadyExists(err) {
 		return nil, taken(string(claims.Username), wish.Username)
 	} else if err != nil {
 		return nil, asFault(err)
 	}
-	err := s.settleUser(ctx, c, wish, u, wanted)
+	finished, err := s.settleUser(ctx, c, wish, u, wanted)
 	if err != nil {
 		left, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeBack)
 		defer cancel()
 		return nil, errors.Join(err, client.IgnoreNotFound(s.client.Delete(left, u, client.Preconditions{UID: &u.UID})))
 	}
-	return u, nil
+	return finished, nil
 }
 
-func (s *Store) settleUser(ctx context.Context, c *claims.Claims, wish NewUser, u *v1alpha1.User, wanted []claims.Claim) error {
+func (s *Store) settleUser(ctx context.Context, c *claims.Claims, wish NewUser, u *v1alpha1.User, wanted []claims.Claim) (*v1alpha1.User, error) {
 	for _, claim := range wanted {
 		err := s.hold(ctx, c, claim, claims.Holder{Name: u.Name, UID: u.UID})
 		if err != nil && !apierrors.IsConflict(causeOf(err)) { // a conflict is the manager, who does the same
-			return err
+			return nil, err
 		}
 	}
 	if wish.SetPassword == nil {
-		return nil
+		return u, nil
 	}
-	return wish.SetPassword(ctx, u)
+	return s.finishUser(ctx, wish, u)
 }
 
 // causeOf is what a fault was made of; an error that is none stays.

@@ -31,6 +31,8 @@ type WorkspaceParts struct {
 	Version *v1alpha1.TemplateVersion
 	// QueuePosition is a pending build's place among QueueSize that wait; both are 0 once it is at work.
 	QueuePosition, QueueSize int
+	// Begun is true where the build is pending only as the manager tells a moment later that it has taken it up.
+	Begun bool
 	// Deleted is true where the workspace is gone and this is what is remembered of it.
 	Deleted bool
 }

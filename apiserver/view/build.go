@@ -20,7 +20,7 @@ func Build(p WorkspaceParts, now time.Time) codersdk.WorkspaceBuild {
 	w := p.Workspace
 	id := ids.Build(ids.Of(w), b.Spec.Number)
 	created := v1alpha1.CreatedAt(b)
-	j := job(id, created, buildJob(b), p.Version)
+	j := job(id, created, buildJob(b, p.Begun), p.Version)
 	if j.Status == codersdk.ProvisionerJobPending {
 		j.QueuePosition, j.QueueSize = p.QueuePosition, p.QueueSize
 	}
@@ -124,14 +124,17 @@ func firstTime(of ...*metav1.Time) *metav1.Time {
 }
 
 // buildJob is how far a build is. A status that a restore has dropped is told by the annotation; a wish to cancel shows
-// before the manager has seen it.
-func buildJob(b *v1alpha1.WorkspaceBuild) v1alpha1.Job {
+// before the manager has seen it, and so does that it is begun.
+func buildJob(b *v1alpha1.WorkspaceBuild, begun bool) v1alpha1.Job {
 	j := v1alpha1.Job{Phase: v1alpha1.JobPending}
 	if b.Status.Job != nil {
 		j = *b.Status.Job
 	} else if outcome := v1alpha1.JobPhase(b.Annotations[v1alpha1.AnnotationOutcome]); outcome.Ended() {
 		created := metav1.NewTime(v1alpha1.CreatedAt(b))
 		j = v1alpha1.Job{Phase: outcome, StartedAt: &created, CompletedAt: &created}
+	} else if begun {
+		created := metav1.NewTime(v1alpha1.CreatedAt(b))
+		j = v1alpha1.Job{Phase: v1alpha1.JobRunning, StartedAt: &created}
 	}
 	if c := b.Spec.Cancel; c != nil {
 		if at, err := time.Parse(time.RFC3339Nano, c.RequestedAt); err == nil && j.CanceledAt == nil {

@@ -5,6 +5,7 @@ package workspaces_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -124,6 +125,19 @@ var _ = Describe("Cancelling a build", func() {
 		w.end(ctx, object, 2, v1alpha1.JobCanceled)
 		as[codersdk.WorkspaceBuild](ctx, 201, w.ada, "POST", path, codersdk.CreateWorkspaceBuildRequest{Transition: "stop"})
 		as[codersdk.Response](ctx, 200, w.ada, "PATCH", buildPath(object, 3)+"/cancel", nil)
+
+		By("a stop and a deletion, until they have begun: what they take away is not brought back")
+		for i, transition := range []codersdk.WorkspaceTransition{"stop", "delete"} {
+			number := int64(4 + i)
+			w.end(ctx, object, number-1, v1alpha1.JobCanceled)
+			as[codersdk.WorkspaceBuild](ctx, 201, w.ada, "POST", path, codersdk.CreateWorkspaceBuildRequest{Transition: transition})
+			b := job(ctx, object, fmt.Sprint(number), func(*v1alpha1.WorkspaceBuildStatus) {})
+			Expect(env.Client.Get(ctx, client.ObjectKeyFromObject(object), object)).To(Succeed())
+			object.Status.Build = &v1alpha1.AcceptedBuild{UIDReference: v1alpha1.UIDReference{Name: v1alpha1.ObjectName(b.Name), UID: b.UID}, Number: number}
+			Expect(env.Client.Status().Update(ctx, object)).To(Succeed())
+			seen(ctx, object)
+			Expect(message(w.ada, 400, number)).To(ContainSubstring("has begun can't be taken back"))
+		}
 	})
 
 	It("is forbidden where the template says so, but to its administrators", func(ctx SpecContext) {

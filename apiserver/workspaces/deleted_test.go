@@ -117,4 +117,48 @@ var _ = Describe("A build that waits", func() {
 		ended := as[codersdk.Workspace](ctx, 200, w.ada, "GET", "users/"+w.ada+"/workspace/one", nil).LatestBuild.Job
 		Expect([]int{ended.QueuePosition, ended.QueueSize}).To(Equal([]int{0, 0}))
 	})
+
+	It("is shown at work as soon as the manager has taken it up, unless it is held up by others", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		shown := func(name string) (codersdk.ProvisionerJobStatus, codersdk.WorkspaceStatus) {
+			GinkgoHelper()
+			build := as[codersdk.Workspace](ctx, 200, w.ada, "GET", "users/"+w.ada+"/workspace/"+name, nil).LatestBuild
+			Expect(build.Job.StartedAt == nil).To(Equal(build.Job.Status == codersdk.ProvisionerJobPending))
+			return build.Job.Status, build.Status
+		}
+		first := func(name string) *v1alpha1.WorkspaceBuild {
+			GinkgoHelper()
+			b := &v1alpha1.WorkspaceBuild{}
+			Expect(env.Client.Get(ctx, client.ObjectKey{Namespace: w.organization, Name: w.ada + "--" + name + "-1"}, b)).To(Succeed())
+			return b
+		}
+		for _, name := range []string{"one", "two"} {
+			w.workspace(ctx, w.ada, name)
+		}
+		is, _ := shown("one")
+		Expect(is).To(Equal(codersdk.ProvisionerJobPending))
+
+		o, b := w.object(ctx, w.ada, "one"), first("one")
+		o.Status.Build = &v1alpha1.AcceptedBuild{UIDReference: v1alpha1.UIDReference{Name: v1alpha1.ObjectName(b.Name), UID: b.UID}, Number: 1}
+		o.Status.Phase = v1alpha1.PhaseStarting
+		Expect(env.Client.Status().Update(ctx, o)).To(Succeed())
+		seen(ctx, o)
+		is, status := shown("one")
+		Expect(is).To(Equal(codersdk.ProvisionerJobRunning))
+		Expect(status).To(Equal(codersdk.WorkspaceStatusStarting))
+		is, _ = shown("two")
+		Expect(is).To(Equal(codersdk.ProvisionerJobPending))
+
+		held := first("two")
+		held.Status.ObservedGeneration = held.Generation
+		held.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse,
+			Reason: v1alpha1.ReasonQueued, LastTransitionTime: metav1.Now()}}
+		Expect(env.Client.Status().Update(ctx, held)).To(Succeed())
+		seen(ctx, held)
+		is, _ = shown("one")
+		Expect(is).To(Equal(codersdk.ProvisionerJobPending), "it may be held up too")
+		w.end(ctx, w.object(ctx, w.ada, "two"), 1, v1alpha1.JobSucceeded)
+		is, _ = shown("one")
+		Expect(is).To(Equal(codersdk.ProvisionerJobRunning))
+	})
 })

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -27,112 +26,14 @@ import (
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/apiserver/store"
 	"github.com/berth-dev/berth/internal/ids"
+	"github.com/berth-dev/berth/internal/testing/cluster"
 )
 
-// A mishap is what may become of a write of the API server.
-type mishap struct {
-	name string
-	// committed is true when the write is carried out and only its answer is lost.
-	committed bool
-	// status is the kube-apiserver's answer; 0 where the process ends with the write, and none of its requests gets through
-	// any more.
-	status int
-	reason metav1.StatusReason
-}
-
-var mishaps = []mishap{
-	{name: "409", status: http.StatusConflict, reason: metav1.StatusReasonConflict},
-	{name: "429", status: http.StatusTooManyRequests, reason: metav1.StatusReasonTooManyRequests},
-	{name: "500", status: http.StatusInternalServerError, reason: metav1.StatusReasonInternalError},
-	{name: "a timeout after it was carried out", committed: true, status: http.StatusGatewayTimeout, reason: metav1.StatusReasonTimeout},
-	{name: "a death before it"},
-	{name: "a death after it", committed: true},
-}
-
-var errDead = errors.New("the process is dead")
-
-// luckless is a way to the kube-apiserver on which every other write of the same meets the mishap: what is sent again goes
-// well.
-type luckless struct {
-	http.RoundTripper
-	mishap mishap
-	// parity is that of the writes that meet it, 0 or 1; none is hit by any other.
-	parity int
-	// only narrows what is hit to paths that end so.
-	only string
-
-	mu     sync.Mutex
-	writes map[string]int // by what they write
-	met    []string
-	dead   bool
-}
-
-// RoundTrip sends a request, or has it fail.
-func (l *luckless) RoundTrip(r *http.Request) (*http.Response, error) {
-	l.mu.Lock()
-	if l.dead {
-		l.mu.Unlock()
-		return nil, errDead
-	}
-	hit := false
-	if r.Method != http.MethodGet {
-		what := r.Method + " " + r.URL.Path
-		if l.writes == nil {
-			l.writes = map[string]int{}
-		}
-		l.writes[what]++
-		if hit = l.writes[what]%2 == l.parity && strings.HasSuffix(what, l.only); hit {
-			l.met = append(l.met, what)
-			l.dead = l.mishap.status == 0 && !l.mishap.committed
-		}
-	}
-	l.mu.Unlock()
-	if !hit {
-		return l.RoundTripper.RoundTrip(r)
-	}
-	if l.mishap.committed {
-		answer, err := l.RoundTripper.RoundTrip(r)
-		if err != nil || answer.StatusCode >= 300 {
-			return answer, err
-		}
-		_ = answer.Body.Close()
-	}
-	if l.mishap.status == 0 {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.dead = true
-		return nil, errDead
-	}
-	body, err := json.Marshal(metav1.Status{
-		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure,
-		Code: int32(l.mishap.status), Reason: l.mishap.reason, Message: l.mishap.name,
-	})
-	return &http.Response{
-		Status: http.StatusText(l.mishap.status), StatusCode: l.mishap.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
-		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
-	}, err
-}
-
-// struck is how often something was hit; whoever was dead lives again.
-func (l *luckless) struck() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.dead = false
-	return len(l.met)
-}
-
 // behind starts an API server of its own whose writes go by l.
-func behind(ctx context.Context, l *luckless) *httptest.Server {
+func behind(ctx context.Context, l *cluster.Luckless) *httptest.Server {
 	GinkgoHelper()
 	config := rest.CopyConfig(env.Config)
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if l.RoundTripper == nil {
-			l.RoundTripper = next
-		}
-		return l
-	})
+	config.Wrap(l.Wrap)
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	DeferCleanup(cancel)
 	unlucky, err := store.New(running, store.Options{Config: config, Namespace: "berth-system"})
@@ -150,7 +51,7 @@ func behind(ctx context.Context, l *luckless) *httptest.Server {
 // person is somebody who sends a request again that failed.
 type person struct {
 	*world
-	*luckless
+	*cluster.Luckless
 	server  *httptest.Server
 	manager *manager
 	told    []string
@@ -160,7 +61,7 @@ type person struct {
 func (p *person) wants(ctx context.Context, method, path string, body any) {
 	GinkgoHelper()
 	for try := 1; ; try++ {
-		before := p.struck()
+		before := p.Struck()
 		data, err := json.Marshal(body)
 		Expect(err).NotTo(HaveOccurred())
 		request, err := http.NewRequestWithContext(ctx, method, p.server.URL+"/api/v2/"+path, bytes.NewReader(data))
@@ -170,7 +71,7 @@ func (p *person) wants(ctx context.Context, method, path string, body any) {
 		Expect(err).NotTo(HaveOccurred())
 		text, err := io.ReadAll(answer.Body)
 		Expect(errors.Join(err, answer.Body.Close())).To(Succeed())
-		hit := p.struck() > before
+		hit := p.Struck() > before
 		switch {
 		case answer.StatusCode < 300:
 			return
@@ -178,7 +79,7 @@ func (p *person) wants(ctx context.Context, method, path string, body any) {
 			return // it is so already
 		}
 		Expect(hit).To(BeTrue(), "%s %s: %d %s", method, path, answer.StatusCode, text)
-		Expect(try).To(BeNumerically("<", 10), "%s %s: %d %s, met %v", method, path, answer.StatusCode, text, p.met)
+		Expect(try).To(BeNumerically("<", 10), "%s %s: %d %s, met %v", method, path, answer.StatusCode, text, p.Met())
 		p.manager.collects(ctx)
 		p.caughtUp(ctx)
 	}
@@ -237,27 +138,27 @@ var _ = Describe("A write of the API server that fails once", func() {
 		w := newWorld(ctx)
 		account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: w.organization, Name: v1alpha1.DefaultServiceAccount}}
 		Expect(env.Client.Create(ctx, account)).To(Succeed())
-		live := func(name string, l *luckless) string {
-			return (&person{world: w, luckless: l, server: behind(ctx, l), manager: newManager()}).life(ctx, name)
+		live := func(name string, l *cluster.Luckless) string {
+			return (&person{world: w, Luckless: l, server: behind(ctx, l), manager: newManager()}).life(ctx, name)
 		}
-		calm := &luckless{parity: -1}
+		calm := &cluster.Luckless{Parity: -1}
 		want := live("calm", calm)
 		Expect(want).To(HaveSuffix("deleted: gone"))
 		Expect(want).To(ContainSubstring("started: Running [1 Start Succeeded cpu=3] [2 Restart Succeeded cpu=5] [3 Stop Succeeded cpu=5] " +
 			"[4 Start Canceled cpu=5] [5 Start Succeeded cpu=5], pods 1, claims 1"))
-		var all []*luckless
-		for _, m := range mishaps {
-			all = append(all, &luckless{mishap: m, parity: 1})
-			if m.committed {
+		var all []*cluster.Luckless
+		for _, m := range cluster.Mishaps() {
+			all = append(all, &cluster.Luckless{Mishap: m, Parity: 1})
+			if m.Committed {
 				// what was not carried out is sent again, so the odd ones are all that there are; what was is not, and where the
 				// workspace was stored, its first build is the manager's
-				all = append(all, &luckless{mishap: m, parity: 0}, &luckless{mishap: m, parity: 1, only: "/workspacebuilds"})
+				all = append(all, &cluster.Luckless{Mishap: m, Parity: 0}, &cluster.Luckless{Mishap: m, Parity: 1, Only: "/workspacebuilds"})
 			}
 		}
 		for i, l := range all {
 			got := live(fmt.Sprintf("life-%d", i), l)
-			Expect(len(l.met)).To(BeNumerically(">=", 3), "%v", l.met)
-			Expect(got).To(Equal(want), "%s met %v", l.mishap.name, l.met)
+			Expect(len(l.Met())).To(BeNumerically(">=", 3), "%v", l.Met())
+			Expect(got).To(Equal(want), "%s met %v", l.Mishap.Name, l.Met())
 		}
 	}, SpecTimeout(5*time.Minute))
 })

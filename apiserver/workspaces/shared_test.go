@@ -30,6 +30,13 @@ var _ = Describe("A template that another organization has opened", func() {
 		byID := as[codersdk.Template](ctx, 200, guests.ada, "GET", "templates/"+ids.Of(shared).String(), nil)
 		Expect(byID.OrganizationName).To(Equal(platform.organization))
 		refused(ctx, 404, strangers.ada, "GET", "templates/"+ids.Of(shared).String(), nil)
+		byName := "organizations/" + guests.organization + "/templates/Shared"
+		Expect(as[codersdk.Template](ctx, 200, guests.ada, "GET", byName, nil).ID).To(Equal(byID.ID))
+		ofName := byName + "/versions/" + version.Name
+		Expect(as[codersdk.TemplateVersion](ctx, 200, guests.ada, "GET", ofName, nil).ID).To(Equal(ids.Of(version)))
+		refused(ctx, 404, guests.ada, "GET", ofName+"/previous", nil)
+		refused(ctx, 404, strangers.ada, "GET", "organizations/"+strangers.organization+"/templates/shared", nil)
+		refused(ctx, 404, platform.ada, "GET", "organizations/"+platform.organization+"/templates/shared", nil)
 		refused(ctx, 403, guests.admin, "PATCH", "templates/"+ids.Of(shared).String(), codersdk.UpdateTemplateMeta{Name: "theirs"})
 
 		in := guests.request(func(in *codersdk.CreateWorkspaceRequest) { in.TemplateID = ids.Of(shared) })
@@ -53,6 +60,14 @@ var _ = Describe("A template that another organization has opened", func() {
 		seen(ctx, shared)
 		Expect(names(guests, guests.ada)).To(Equal([]string{"go-dev"}))
 		refused(ctx, 404, guests.ada, "POST", guests.places("me"), in, "template_id")
+		refused(ctx, 404, guests.ada, "GET", byName, nil)
 		Expect(as[codersdk.Workspace](ctx, 200, guests.ada, "GET", "workspaces/"+made.ID.String(), nil).TemplateName).To(Equal("shared"))
+		guests.end(ctx, &w, 1, v1alpha1.JobSucceeded)
+		builds := "workspaces/" + made.ID.String() + "/builds"
+		as[codersdk.WorkspaceBuild](ctx, 201, guests.ada, "POST", builds, codersdk.CreateWorkspaceBuildRequest{Transition: "stop"})
+		guests.end(ctx, &w, 2, v1alpha1.JobSucceeded)
+		no := refused(ctx, 403, guests.ada, "POST", builds, codersdk.CreateWorkspaceBuildRequest{Transition: "start"})
+		Expect(no.Message).To(ContainSubstring("shared"))
+		as[codersdk.WorkspaceBuild](ctx, 201, guests.ada, "POST", builds, codersdk.CreateWorkspaceBuildRequest{Transition: "delete"})
 	})
 })

@@ -10,9 +10,12 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	. "github.com/berth-dev/berth/internal/testing/cluster"
@@ -74,6 +77,44 @@ var _ = Describe("an uploaded TemplateVersion", func() {
 		Expect(v.Status.Log[0].Output).To(Equal("archive " + archiveID + " was read"))
 		Expect(v.Status.Log[1].Output).To(Equal("these fields were left out: spec.access"))
 		Expect(v.Status.Resources).To(ConsistOf(HaveField("Kind", "Pod"), HaveField("Name", "home")))
+	})
+
+	It("is kept for a day, and for good once a template has taken it up", func(ctx SpecContext) {
+		d, v := sit(), create(ctx, uploaded())
+		taken := given.TemplateVersion(org, "taken", "go", uploaded())
+		taken.Spec.TemplateRef = &v1alpha1.NameReference{Name: "go"}
+		Expect(env.Client.Create(ctx, taken)).To(Succeed())
+		applied := given.TemplateVersion(org, "applied", "", func(v *v1alpha1.TemplateVersion) { v.Spec.TemplateRef = nil })
+		Expect(env.Client.Create(ctx, applied)).To(Succeed())
+		d.settle(ctx, v)
+		d.Reconciler.Clock = clocktesting.NewFakePassiveClock(v.CreationTimestamp.Add(23 * time.Hour))
+		Expect(d.Reconciler.Reconcile(ctx, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(v)})).To(HaveField("RequeueAfter", time.Hour))
+
+		By("a template takes it up at the last moment")
+		d.Reconciler.Clock = clocktesting.NewFakePassiveClock(v.CreationTimestamp.Add(25 * time.Hour))
+		stale := d.Reconciler.Client
+		d.Reconciler.Client = interceptor.NewClient(d.Journal, interceptor.Funcs{
+			Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
+				live := v.DeepCopy()
+				Expect(c.Get(ctx, client.ObjectKeyFromObject(v), live)).To(Succeed())
+				live.Annotations = map[string]string{"is": "changed"}
+				Expect(c.Update(ctx, live)).To(Succeed())
+				return c.Delete(ctx, o, opts...)
+			},
+		})
+		_, err := d.Reconciler.Reconcile(ctx, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(v)})
+		Expect(apierrors.IsConflict(err)).To(BeTrue(), "%v", err)
+		d.Reconciler.Client = stale
+
+		By("or none does")
+		for _, o := range []*v1alpha1.TemplateVersion{v, taken, applied} {
+			_, err := d.Reconciler.Reconcile(ctx, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(o)})
+			Expect(err).NotTo(HaveOccurred())
+		}
+		Expect(apierrors.IsNotFound(env.Client.Get(ctx, client.ObjectKeyFromObject(v), v))).To(BeTrue())
+		for _, o := range []*v1alpha1.TemplateVersion{taken, applied} {
+			Expect(env.Client.Get(ctx, client.ObjectKeyFromObject(o), o)).To(Succeed())
+		}
 	})
 
 	It("fails with what is wrong with its archive", func(ctx SpecContext) {

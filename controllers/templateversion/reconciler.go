@@ -106,6 +106,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if s.version.DeletionTimestamp != nil {
 		return ctrl.Result{}, nil
 	}
+	left, leaves := s.left()
+	if leaves && left == 0 {
+		return ctrl.Result{}, r.forget(ctx, &s.version)
+	}
 	if wrote, err := phase.Adopt(ctx, r.Client, &s.version, ""); wrote || err != nil {
 		return ctrl.Result{}, err
 	}
@@ -116,7 +120,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, errors.Join(outcome, err)
 	}
 	phase.Announce(r.Events, before, &s.version)
-	return phase.Result(outcome)
+	return phase.At(left, outcome)
 }
 
 // observe reads how the version fares, and what was found out about it before.

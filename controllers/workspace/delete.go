@@ -3,6 +3,7 @@
 package workspace
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"github.com/berth-dev/berth/internal/joblog"
 	"github.com/berth-dev/berth/internal/ledger"
 	"github.com/berth-dev/berth/internal/policy"
+	"github.com/berth-dev/berth/internal/render"
 	"github.com/berth-dev/berth/internal/story"
 )
 
@@ -34,28 +36,33 @@ func (r *Reconciler) delete(ctx context.Context, s *scope) (ctrl.Result, error) 
 		return phase.Result(outcome)
 	}
 	after := s.workspace.DeepCopy()
-	after.Status.ObservedGeneration = after.Generation
-	after.Status.Phase = v1alpha1.PhaseDeleting
-	after.Status.Pod = nil
-	if len(s.pods) > 0 {
-		after.Status.Pod = &v1alpha1.PodStatus{Name: s.pods[0].Name, UID: s.pods[0].UID, Node: s.pods[0].Spec.NodeName}
-	}
-	after.Status.Agents = nil
-	phase.Set(&after.Status.Conditions, after.Generation, v1alpha1.ConditionRunning, metav1.ConditionFalse,
-		v1alpha1.ReasonDeleting, "the workspace is being deleted", s.now)
-	after.Status.Conditions = phase.Conclude(after.Status.Conditions, after.Generation, outcome, phase.Ready{}, s.now)
-	for i := range after.Status.Conditions {
-		after.Status.Conditions[i].ObservedGeneration = after.Generation
-	}
+	s.goes(&after.Status, outcome)
 	if err := r.say(ctx, s, after); client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, errors.Join(outcome, err)
 	}
 	phase.Announce(r.Events, &s.workspace, after)
-	return phase.Result(outcome)
+	return phase.At(s.again(), outcome)
+}
+
+// goes has a status say that the workspace is being deleted, and what that waits for.
+func (s *scope) goes(status *v1alpha1.WorkspaceStatus, outcome error) {
+	generation := s.workspace.Generation
+	status.ObservedGeneration, status.Phase = generation, v1alpha1.PhaseDeleting
+	status.Pod, status.Agents = nil, nil
+	if len(s.pods) > 0 {
+		status.Pod = &v1alpha1.PodStatus{Name: s.pods[0].Name, UID: s.pods[0].UID, Node: s.pods[0].Spec.NodeName}
+	}
+	phase.Set(&status.Conditions, generation, v1alpha1.ConditionRunning, metav1.ConditionFalse,
+		v1alpha1.ReasonDeleting, "the workspace is being deleted", s.now)
+	status.Conditions = phase.Conclude(status.Conditions, generation, outcome, phase.Ready{}, s.now)
+	for i := range status.Conditions {
+		status.Conditions[i].ObservedGeneration = generation
+	}
 }
 
 // sentenced accepts the deletion with one Update, which cancels every start by the same write: from it on no pod is made
-// for the workspace. Where it can, it makes and accepts a delete build along with it.
+// for the workspace. Where it can, it makes and accepts a delete build along with it. What the next pass waits for is said
+// in the same write.
 func (r *Reconciler) sentenced(ctx context.Context, s *scope) error {
 	orphan, err := r.orphaned(ctx, s)
 	if err != nil {
@@ -70,6 +77,8 @@ func (r *Reconciler) sentenced(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
+	accepted := phase.Wait(0, v1alpha1.ReasonDeleting, "the deletion was accepted")
+	after := s.workspace.DeepCopy()
 	s.moved = true
 	err = r.write(ctx, s, func(status *v1alpha1.WorkspaceStatus) {
 		status.Deletion = s.sentence(orphan)
@@ -82,11 +91,14 @@ func (r *Reconciler) sentenced(ctx context.Context, s *scope) error {
 				UIDReference: v1alpha1.UIDReference{Name: v1alpha1.ObjectName(record.Name), UID: record.UID}, Number: record.Spec.Number,
 			}
 		}
+		s.goes(status, cmp.Or(s.ending(), accepted))
+		after.Status = *status
 	})
 	if err != nil {
 		return err
 	}
-	return phase.Wait(0, v1alpha1.ReasonDeleting, "the deletion was accepted")
+	phase.Announce(r.Events, &s.workspace, after)
+	return accepted
 }
 
 // sentence is a deletion as it is accepted now.
@@ -129,13 +141,23 @@ func (r *Reconciler) templateIfThere(ctx context.Context, s *scope) {
 
 // orphaned tells whether the claims are to be left behind: an accepted delete build says so, or the deletion was asked
 // for with --cascade=orphan. That one leaves a finalizer, which the collector takes away once it has stripped the owner
-// from what the workspace owns, and then the stripped builds tell.
+// from what the workspace owns, and then the stripped builds tell: all of them are, so one that is not says that none is.
 func (r *Reconciler) orphaned(ctx context.Context, s *scope) (bool, error) {
 	if d := s.workspace.Status.Deletion; d != nil && d.Orphan || slices.Contains(s.workspace.Finalizers, metav1.FinalizerOrphanDependents) {
 		return true, nil
 	}
 	if s.workspace.Status.Deletion != nil {
 		return false, nil
+	}
+	if held := s.workspace.Status.Build; held != nil {
+		var one v1alpha1.WorkspaceBuild
+		err := r.Live.Get(ctx, client.ObjectKey{Namespace: s.workspace.Namespace, Name: string(held.Name)}, &one)
+		if err == nil && one.Spec.WorkspaceRef.UID == s.workspace.UID && ledger.Owns(&s.workspace, &one) {
+			return false, nil
+		}
+		if client.IgnoreNotFound(err) != nil {
+			return false, err
+		}
 	}
 	var live v1alpha1.WorkspaceBuildList
 	err := r.Live.List(ctx, &live, client.InNamespace(s.workspace.Namespace), client.MatchingLabels{v1alpha1.LabelID: ledger.ID(&s.workspace)})
@@ -195,16 +217,19 @@ func (r *Reconciler) recordOf(ctx context.Context, s *scope, orphan bool) (*v1al
 	return build, nil
 }
 
-// endPods ends every pod of the workspace and waits until they are gone, which is looked at live: nothing may hold a
-// claim when it is removed.
+// endPods ends every pod of the workspace and waits until they are gone: nothing may hold a claim when it is removed. The
+// cache may not know the last one yet, made just before the deletion was accepted, so its end is looked at live, by the one
+// name that a new pod can have.
 func (r *Reconciler) endPods(ctx context.Context, s *scope) error {
-	pods, err := ownPods(ctx, r.Live, &s.workspace, labelled)
-	if err != nil {
-		return err
+	if len(s.pods) == 0 {
+		last, err := r.lastPod(ctx, s)
+		if err != nil {
+			return err
+		}
+		s.pods = last
 	}
-	s.pods = pods
-	for i := range pods {
-		pod := &pods[i]
+	for i := range s.pods {
+		pod := &s.pods[i]
 		if pod.DeletionTimestamp != nil {
 			continue
 		}
@@ -212,19 +237,39 @@ func (r *Reconciler) endPods(ctx context.Context, s *scope) error {
 			return err
 		}
 	}
-	if len(pods) > 0 {
-		return phase.Wait(lingering, v1alpha1.ReasonDeleting, "pod %s is ending", pods[0].Name)
+	return s.ending()
+}
+
+// lastPod is the workspace's own pod past the cache.
+func (r *Reconciler) lastPod(ctx context.Context, s *scope) ([]corev1.Pod, error) {
+	var pod corev1.Pod
+	err := r.Live.Get(ctx, client.ObjectKey{Namespace: s.workspace.Namespace, Name: render.PodName(&s.workspace)}, &pod)
+	if err != nil || !ledger.OwnsPod(&s.workspace, &pod) {
+		return nil, client.IgnoreNotFound(err)
 	}
-	return nil
+	return []corev1.Pod{pod}, nil
+}
+
+// ending is what the deletion waits for while there are pods; nil when there are none.
+func (s *scope) ending() error {
+	if len(s.pods) == 0 {
+		return nil
+	}
+	return phase.Wait(lingering, v1alpha1.ReasonDeleting, "pod %s is ending", s.pods[0].Name)
 }
 
 // lingering is how soon a pod that is ending is looked at again where no event comes.
 const lingering = 10 * time.Second
 
-// begin has the delete build at work while pods end, so that who follows it sees that it goes on.
+// begin has the delete build at work while pods end, so that who follows it sees that it goes on. Pods that end within a
+// moment need no such word, so that it waits as a start's does.
 func (r *Reconciler) begin(ctx context.Context, s *scope) error {
 	b := s.accepted
 	if b == nil || b.Spec.Transition != v1alpha1.TransitionDelete || b.Status.Job != nil || len(s.pods) == 0 || !ledger.InProgress(b) {
+		return nil
+	}
+	if told := v1alpha1.CreatedAt(b).Add(r.Brief); s.now.Before(told) && told.Sub(s.now) <= r.Brief {
+		s.until = told
 		return nil
 	}
 	after := b.DeepCopy()

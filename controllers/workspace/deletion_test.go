@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/internal/ledger"
@@ -97,6 +98,33 @@ var _ = Describe("Deleting a workspace", func() {
 		_, err = w.sweeps.Reconcile(ctx, request(&claim))
 		Expect(err).NotTo(HaveOccurred())
 		Expect(left(w.claims(ctx, ws))).To(BeEmpty())
+	})
+
+	It("says what it waits for in the write that accepts it, and that it is at work only where pods take long to end", func(ctx SpecContext) {
+		w := found(ctx, env.Client)
+		w.decides.Brief = time.Second
+		ws := w.workspace(ctx, "api")
+		for w.pass(ctx, ws); len(w.pods(ctx, ws)) == 0; w.pass(ctx, ws) {
+		}
+		w.becomes(ctx, w.pod(ctx, ws), running)
+		w.pass(ctx, ws)
+		Expect(env.Client.Delete(ctx, ws)).To(Succeed())
+		before := len(w.Writes())
+		result, err := w.decides.Reconcile(ctx, request(ws))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(result.RequeueAfter).To(BeZero(), "its own write brings the next pass")
+		read(ctx, ws)
+		Expect(ws).To(HaveCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeleting))
+		Expect(ws.Status.Phase).To(Equal(v1alpha1.PhaseDeleting))
+		result, err = w.decides.Reconcile(ctx, request(ws))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(result.RequeueAfter).To(Equal(time.Second))
+		Expect(w.Writes()[before:]).To(HaveExactElements(HavePrefix("create *v1alpha1.WorkspaceBuild"), HavePrefix("update status of *v1alpha1.Workspace"), HavePrefix("delete *v1.Pod")))
+		Expect(w.ledger(ctx, ws)).To(HaveExactElements(HavePrefix("1 Start"), "2 Delete Pending"))
+		w.passes(2 * time.Second)
+		w.pass(ctx, ws)
+		Expect(w.ledger(ctx, ws)).To(HaveExactElements(HavePrefix("1 Start"), "2 Delete Running"))
+		w.gone(ctx, ws)
 	})
 
 	It("removes its claims at once where nothing is to be kept, but for those that are retained", func(ctx SpecContext) {
@@ -308,6 +336,38 @@ var _ = Describe("Deleting a workspace", func() {
 		w.run(ctx, again)
 		Expect(w.claims(ctx, again)).To(HaveLen(1))
 		Expect(w.claims(ctx, again)[0].UID).To(Equal(claim.UID))
+	})
+
+	It("sweeps no home whose workspace is there again, also where the cache does not know it yet", func(ctx SpecContext) {
+		w := found(ctx, env.Client)
+		ws := w.workspace(ctx, "api")
+		w.run(ctx, ws)
+		claim := w.claims(ctx, ws)[0]
+		Expect(env.Client.Delete(ctx, ws)).To(Succeed())
+		w.gone(ctx, ws)
+		w.passes(1000 * time.Hour)
+		w.sweeps.Client = interceptor.NewClient(env.Client, interceptor.Funcs{
+			List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+				if _, ok := list.(*v1alpha1.WorkspaceList); ok {
+					return nil
+				}
+				return c.List(ctx, list, opts...)
+			},
+		})
+		back := w.workspaceObject("api", func(again *v1alpha1.Workspace) { again.Spec.ID = v1alpha1.ID(ws.UID) })
+		for _, forgets := range []string{"nothing", "its workspace's name"} {
+			By("the claim has lost " + forgets)
+			back.ResourceVersion = ""
+			create(ctx, back)
+			Expect(w.sweeps.Reconcile(ctx, request(&claim))).To(HaveField("RequeueAfter", time.Minute))
+			read(ctx, &claim)
+			Expect(claim.DeletionTimestamp).To(BeNil())
+			Expect(env.Client.Delete(ctx, back)).To(Succeed())
+			edit(ctx, &claim, fmt.Sprintf(`{"metadata":{"annotations":{%q:null}}}`, v1alpha1.AnnotationWorkspace))
+		}
+		_, err := w.sweeps.Reconcile(ctx, request(&claim))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(left(w.claims(ctx, ws))).To(BeEmpty())
 	})
 
 	It("sweeps no claim that no deletion has marked, nor one whose mark can't be read", func(ctx SpecContext) {

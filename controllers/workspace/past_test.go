@@ -27,20 +27,29 @@ import (
 // the present.
 type past struct {
 	client.WithWatch
-	namespace string
-	rand      *rand.Rand
-	kinds     []*memory
+	*history
+	rand *rand.Rand
+	// at is which state of each kind is shown.
+	at map[*memory]int
 	// present has it tell the truth.
 	present bool
+	// still is how often no time goes by in it, as when its watches hang; what was missed comes event by event then.
+	still int
+}
+
+// history is all that there ever was in a namespace.
+type history struct {
+	under     client.WithWatch
+	namespace string
+	kinds     []*memory
 }
 
 // memory is all that there ever was of a kind.
 type memory struct {
 	list client.ObjectList
 	item reflect.Type
-	// states are what a list showed, one after the other; at is the one that is shown.
+	// states are what a list showed, one after the other.
 	states [][]client.Object
-	at     int
 }
 
 // longAgo is how many changes a cache is behind at most.
@@ -49,24 +58,30 @@ const longAgo = 30
 // behind makes a cache in front of a client. It shows what was noted.
 func behind(ctx context.Context, c client.WithWatch, namespace string, r *rand.Rand) *past {
 	GinkgoHelper()
-	p := &past{namespace: namespace, rand: r}
+	h := &history{under: c, namespace: namespace}
 	for item, list := range map[client.Object]client.ObjectList{
 		&v1alpha1.Workspace{}: &v1alpha1.WorkspaceList{}, &v1alpha1.WorkspaceBuild{}: &v1alpha1.WorkspaceBuildList{},
 		&corev1.Pod{}: &corev1.PodList{}, &corev1.PersistentVolumeClaim{}: &corev1.PersistentVolumeClaimList{},
 	} {
-		p.kinds = append(p.kinds, &memory{list: list, item: reflect.TypeOf(item)})
+		h.kinds = append(h.kinds, &memory{list: list, item: reflect.TypeOf(item)})
 	}
-	p.WithWatch = interceptor.NewClient(c, interceptor.Funcs{Get: p.get, List: p.lists})
-	p.note(ctx)
+	h.note(ctx)
+	return h.cache(r)
+}
+
+// cache makes one more cache of the same namespace, as another process has it. It shows the first that was noted.
+func (h *history) cache(r *rand.Rand) *past {
+	p := &past{history: h, rand: r, at: map[*memory]int{}}
+	p.WithWatch = interceptor.NewClient(h.under, interceptor.Funcs{Get: p.get, List: p.lists})
 	return p
 }
 
 // note remembers what there is now.
-func (p *past) note(ctx context.Context) {
+func (h *history) note(ctx context.Context) {
 	GinkgoHelper()
-	for _, m := range p.kinds {
+	for _, m := range h.kinds {
 		now := m.list.DeepCopyObject().(client.ObjectList)
-		Expect(env.Client.List(ctx, now, client.InNamespace(p.namespace))).To(Succeed())
+		Expect(env.Client.List(ctx, now, client.InNamespace(h.namespace))).To(Succeed())
 		var state []client.Object
 		Expect(meta.EachListItem(now, func(o runtime.Object) error {
 			state = append(state, o.(client.Object))
@@ -76,7 +91,6 @@ func (p *past) note(ctx context.Context) {
 			continue
 		}
 		m.states = append(m.states, state)
-		m.at = max(m.at, len(m.states)-1-longAgo)
 	}
 }
 
@@ -95,24 +109,33 @@ func same(a, b []client.Object) bool {
 
 // drifts lets some time go by in the cache, of each kind its own; a cache never goes back.
 func (p *past) drifts() {
+	if p.still > 0 {
+		p.still--
+		return
+	}
 	for _, m := range p.kinds {
-		if p.rand.IntN(3) == 0 {
-			m.at += p.rand.IntN(len(m.states) - m.at)
+		left := len(m.states) - 1 - p.at[m]
+		switch p.rand.IntN(6) {
+		case 0: // one event
+			p.at[m] += min(left, 1)
+		case 1: // some
+			p.at[m] += p.rand.IntN(left + 1)
 		}
+		p.at[m] = max(p.at[m], len(m.states)-1-longAgo)
 	}
 }
 
 // catches has the cache show what was noted last, and nothing that comes after it.
 func (p *past) catches() {
 	for _, m := range p.kinds {
-		m.at = len(m.states) - 1
+		p.at[m] = len(m.states) - 1
 	}
 }
 
 // restarts is a new process, whose caches may begin before those of the last one ended: another kube-apiserver answers it.
 func (p *past) restarts() {
 	for _, m := range p.kinds {
-		m.at = max(0, m.at-p.rand.IntN(4))
+		p.at[m] = max(0, p.at[m]-p.rand.IntN(4))
 	}
 }
 
@@ -131,7 +154,7 @@ func (p *past) get(ctx context.Context, c client.WithWatch, key client.ObjectKey
 	if m == nil || key.Namespace != p.namespace {
 		return c.Get(ctx, key, o, opts...)
 	}
-	for _, was := range m.states[m.at] {
+	for _, was := range m.states[p.at[m]] {
 		if was.GetName() == key.Name {
 			reflect.ValueOf(o).Elem().Set(reflect.ValueOf(was.DeepCopyObject()).Elem())
 			return nil
@@ -147,7 +170,7 @@ func (p *past) lists(ctx context.Context, c client.WithWatch, into client.Object
 		}
 		o := (&client.ListOptions{}).ApplyOptions(opts)
 		var found []runtime.Object
-		for _, was := range m.states[m.at] {
+		for _, was := range m.states[p.at[m]] {
 			if o.LabelSelector == nil || o.LabelSelector.Matches(labels.Set(was.GetLabels())) {
 				found = append(found, was.DeepCopyObject())
 			}

@@ -19,10 +19,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/internal/ledger"
@@ -36,6 +34,8 @@ type restless struct {
 	rand *rand.Rand
 	// one in so many writes fails; 0 is none.
 	oneIn int
+	// made and ended are told of each object that is about to be made or deleted.
+	made, ended func(context.Context, client.Object)
 }
 
 var errLost = errors.New("the connection was lost")
@@ -43,7 +43,7 @@ var errLost = errors.New("the connection was lost")
 func (f *restless) client() client.WithWatch {
 	return interceptor.NewClient(env.Client, interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
-			return f.write(func() error { return c.Create(ctx, o, opts...) })
+			return f.write(func() error { f.made(ctx, o); return c.Create(ctx, o, opts...) })
 		},
 		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
 			return f.write(func() error { return c.Patch(ctx, o, p, opts...) })
@@ -52,7 +52,7 @@ func (f *restless) client() client.WithWatch {
 			return f.write(func() error { return c.Apply(ctx, o, opts...) })
 		},
 		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
-			return f.write(func() error { return c.Delete(ctx, o, opts...) })
+			return f.write(func() error { f.ended(ctx, o); return c.Delete(ctx, o, opts...) })
 		},
 		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, o client.Object, opts ...client.SubResourceUpdateOption) error {
 			return f.write(func() error { return c.SubResource(sub).Update(ctx, o, opts...) })
@@ -92,6 +92,7 @@ type play struct {
 	ws     *v1alpha1.Workspace
 	faults *restless
 	cache  *past
+	former *former
 	rand   *rand.Rand
 	told   []string
 	// numbers are those of all builds that were ever seen, claims the uids of all claims.
@@ -119,7 +120,7 @@ func (p *play) say(format string, args ...any) { p.told = append(p.told, fmt.Spr
 func (p *play) act(ctx context.Context) {
 	GinkgoHelper()
 	read(ctx, p.ws)
-	switch p.rand.IntN(14) {
+	switch p.rand.IntN(17) {
 	case 0, 1:
 		word := []v1alpha1.RequestTransition{"Start", "Stop", "Restart"}[p.rand.IntN(3)]
 		p.say("request %s", word)
@@ -172,6 +173,12 @@ func (p *play) act(ctx context.Context) {
 		p.say("the manager restarts")
 		p.cache.restarts()
 		p.starts()
+	case 14, 15:
+		p.say("another manager leads too")
+		p.loses()
+	case 16:
+		p.cache.still = 2 + p.rand.IntN(6)
+		p.say("the watches hang for %d events", p.cache.still)
 	}
 }
 
@@ -210,34 +217,21 @@ func (p *play) kubelet(ctx context.Context, change func(*corev1.Pod)) {
 	}
 }
 
-// works has the controllers work for some passes, with caches that lie; what fails is tried again.
+// works has the controllers work for some passes, with caches that lie; what fails is tried again. Whoever led before works
+// between them.
 func (p *play) works(ctx context.Context, passes int) {
 	GinkgoHelper()
 	for range passes {
-		p.cache.note(ctx)
-		p.cache.drifts()
-		_, err := p.decides.Reconcile(ctx, request(p.ws))
-		p.injected(err)
-		p.safe(ctx)
-		p.cache.note(ctx)
-		p.cache.drifts()
-		_, err = p.acts.Reconcile(ctx, p.shown(ctx))
-		p.injected(err)
-		p.safe(ctx)
+		p.pass(ctx, p.decides, p.acts, p.cache)
+		f := p.former
+		if f == nil {
+			continue
+		}
+		p.pass(ctx, f.decides, f.acts, f.cache)
+		if f.passes--; f.passes == 0 {
+			p.former = nil
+		}
 	}
-}
-
-// shown asks for a pass of the build that the workspace is held to by what the cache shows, as the cache's events do.
-func (p *play) shown(ctx context.Context) ctrl.Request {
-	GinkgoHelper()
-	r := reconcile.Request{NamespacedName: client.ObjectKey{Namespace: p.org, Name: "none"}}
-	var ws v1alpha1.Workspace
-	err := p.cache.Get(ctx, client.ObjectKeyFromObject(p.ws), &ws)
-	Expect(client.IgnoreNotFound(err)).To(Succeed())
-	if err == nil && ws.Status.Build != nil {
-		r.Name = string(ws.Status.Build.Name)
-	}
-	return r
 }
 
 // injected lets pass what restless has made up, and what a write meets that follows from the past.
@@ -319,6 +313,7 @@ func (p *play) rests(ctx context.Context) {
 func (p *play) calms(ctx context.Context) {
 	GinkgoHelper()
 	p.faults.oneIn = 0
+	p.former = nil
 	p.cache.present = true
 	defer func() { p.cache.present = false }()
 	for range 30 {
@@ -344,6 +339,7 @@ var _ = Describe("A random sequence", func() {
 			r := rand.New(rand.NewPCG(seed, 11))
 			faults := &restless{rand: r}
 			p := &play{world: found(ctx, faults.client()), faults: faults, rand: r, numbers: map[int64]bool{}}
+			faults.made, faults.ended = p.made, p.ended
 			kept, keep := i%2 == 0, v1alpha1.Duration("168h")
 			if !kept {
 				keep = "0s"

@@ -4,6 +4,7 @@ package workspace
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,10 +17,11 @@ import (
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/controllers/phase"
+	"github.com/berth-dev/berth/internal/index"
 )
 
-// Sweep removes the claims of deleted workspaces when their time is over, and with the last one the Secrets. It touches none but those that a deletion has
-// marked with delete-after, and none whose workspace is there again.
+// Sweep removes the claims of deleted workspaces when their time is over, and with the last one the Secrets. It touches none
+// but those that a deletion has marked with delete-after, and none whose workspace is there again.
 type Sweep struct {
 	// Client reads from a cache that holds the claims that are ours.
 	client.Client
@@ -84,17 +86,29 @@ func (r *Sweep) left(claim *corev1.PersistentVolumeClaim) (left time.Duration, m
 	return until.Sub(r.Clock.Now()), true
 }
 
-// alive tells whether a workspace has the claim's id, as after it was brought back; live, since the claim is gone for
-// good otherwise.
+// alive tells whether a workspace has the claim's id, as while it is deleted, or after it was brought back. The claim is gone
+// for good otherwise, so where the cache knows none it is looked at live: by the name that the claim remembers, as a
+// workspace of another name makes claims of other names; all of the namespace are only walked for a claim without one.
 func (r *Sweep) alive(ctx context.Context, claim *corev1.PersistentVolumeClaim) (bool, error) {
+	id, name := claim.Labels[v1alpha1.LabelID], claim.Annotations[v1alpha1.AnnotationWorkspace]
+	var known v1alpha1.WorkspaceList
+	err := r.List(ctx, &known, client.InNamespace(claim.Namespace), client.MatchingFields{index.ID: id})
+	if err != nil || len(known.Items) > 0 {
+		return err == nil, err
+	}
+	if name != "" {
+		var w v1alpha1.Workspace
+		err := r.Live.Get(ctx, client.ObjectKey{Namespace: claim.Namespace, Name: name}, &w)
+		return err == nil && has(&w, id), client.IgnoreNotFound(err)
+	}
 	var workspaces v1alpha1.WorkspaceList
 	if err := r.Live.List(ctx, &workspaces, client.InNamespace(claim.Namespace)); err != nil {
 		return false, err
 	}
-	for _, w := range workspaces.Items {
-		if string(w.WireID()) == claim.Labels[v1alpha1.LabelID] || string(w.UID) == claim.Labels[v1alpha1.LabelID] {
-			return true, nil
-		}
-	}
-	return false, nil
+	return slices.ContainsFunc(workspaces.Items, func(w v1alpha1.Workspace) bool { return has(&w, id) }), nil
+}
+
+// has tells whether an id is the workspace's: the one that its manifest gives, or its own.
+func has(w *v1alpha1.Workspace, id string) bool {
+	return string(w.WireID()) == id || string(w.UID) == id
 }

@@ -35,7 +35,7 @@ func tombstoneName(w *v1alpha1.Workspace) string {
 }
 
 // remember writes the record of the deletion before the workspace is let go, so that who follows it sees its end. A
-// record that is there was written by a pass that went no further. A namespace that takes no new objects goes with all
+// record that is there was written by a pass that went no further, and stays as it is. A namespace that takes no new objects goes with all
 // that could be remembered.
 func (r *Reconciler) remember(ctx context.Context, s *scope, record *v1alpha1.WorkspaceBuild) error {
 	var namespace corev1.Namespace

@@ -30,7 +30,7 @@ import (
 
 // sizes say how much is measured.
 type sizes struct {
-	// pods is how many bare pods, and how many workspaces, one round starts; pairs how many rounds there are of each.
+	// pods is how many bare pods, and how many workspaces, one round starts and deletes; pairs how many rounds there are of each.
 	pods, pairs int
 	// rate is how many pods a second the player lets run.
 	rate float64
@@ -93,8 +93,8 @@ func run(ctx context.Context, s sizes, only []string) (err error) {
 	}
 	defer func() { err = firstOf(err, p.close()) }()
 
-	if wanted("start-ratio", "writes-per-start") {
-		if err := p.measureStarts(ctx, s); err != nil {
+	if wanted("start-ratio", "writes-per-start", "delete-ratio") {
+		if err := p.measureRounds(ctx, s); err != nil {
 			return err
 		}
 	}

@@ -39,6 +39,8 @@ type stats struct {
 	Heap uint64 `json:"heap"`
 	// Reconciles has, by the controller's name, how many reconciles took about so many seconds.
 	Reconciles map[string]map[string]uint64 `json:"reconciles"`
+	// Requests has how often the manager asked for what, by method and resource.
+	Requests map[string]int `json:"requests"`
 }
 
 // runManager is the manager's process: the controllers as berth-manager runs them, and /stats and /debug/pprof/ beside them.
@@ -58,10 +60,13 @@ func runManager(args []string) error {
 	if err != nil {
 		return err
 	}
+	counted := &requests{of: map[string]int{}}
+	config.Wrap(counted.count)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/stats", func(w http.ResponseWriter, _ *http.Request) {
 		s, err := readStats()
 		if err == nil {
+			s.Requests = counted.read()
 			err = json.NewEncoder(w).Encode(s)
 		}
 		if err != nil {

@@ -20,44 +20,36 @@ import (
 // hands is how many objects are created or deleted at once.
 const hands = 16
 
-// measureStarts starts bare pods with claims and workspaces by turns, each as many, from the first creation to the last
-// that is seen to run, and counts what the manager writes meanwhile.
-func (p *plane) measureStarts(ctx context.Context, s sizes) error {
+// measureRounds starts and deletes bare pods with claims and workspaces by turns, each as many: from the first creation to
+// the last that is seen to run, and from the first deletion to the last that is gone. It counts what the manager writes for a
+// start, and asks for a deletion.
+func (p *plane) measureRounds(ctx context.Context, s sizes) error {
 	pattern, err := p.pattern(ctx)
 	if err != nil {
 		return err
 	}
-	var ratios, writes, rates []float64
+	var starts, deletions, writes, rates, ends []float64
 	for pair := range s.pairs {
 		pods, err := p.timeBare(ctx, pattern, pair, s.pods)
 		if err != nil {
 			return err
 		}
-		before, err := readWrites(p.audit, account)
+		spaces, made, err := p.timeWorkspaces(ctx, s, pair)
 		if err != nil {
 			return err
 		}
-		profiled := p.profile(ctx, s.profiles, fmt.Sprintf("cpu-%d", pair), "profile?seconds=5", true)
-		spaces, err := p.timeWorkspaces(ctx, pair, s.pods, func() error {
-			after, err := readWrites(p.audit, account)
-			if err != nil {
-				return err
-			}
-			made := after.since(before)
-			writes = append(writes, float64(made.total)/float64(s.pods))
-			note("writes a start: %s", made.each(s.pods))
-			return nil
-		})
-		if err = firstOf(err, profiled.Wait()); err != nil {
-			return err
-		}
-		ratios, rates = append(ratios, spaces.Seconds()/pods.Seconds()), append(rates, float64(s.pods)/pods.Seconds())
-		note("pair %d: %d pods in %.2f s, %d workspaces in %.2f s, ratio %.3f", pair+1, s.pods, pods.Seconds(), s.pods, spaces.Seconds(), ratios[pair])
+		writes = append(writes, float64(made.total)/float64(s.pods))
+		starts, rates = append(starts, spaces.start.Seconds()/pods.start.Seconds()), append(rates, float64(s.pods)/pods.start.Seconds())
+		deletions, ends = append(deletions, spaces.end.Seconds()/pods.end.Seconds()), append(ends, float64(s.pods)/pods.end.Seconds())
+		note("pair %d: %d pods start in %.2f s, %d workspaces in %.2f s, ratio %.3f", pair+1, s.pods, pods.start.Seconds(), s.pods, spaces.start.Seconds(), starts[pair])
+		note("pair %d: they go in %.2f s and %.2f s, ratio %.3f", pair+1, pods.end.Seconds(), spaces.end.Seconds(), deletions[pair])
 	}
-	middle := median(ratios)
-	note("bare pods: %.0f/s; ratios from %.3f to %.3f", median(rates), ratios[0], ratios[len(ratios)-1])
-	figure("start-ratio", middle, "ratio", "<=1.15")
+	started, deleted := median(starts), median(deletions)
+	note("bare pods: %.0f/s start, ratios from %.3f to %.3f; %.0f/s go, ratios from %.3f to %.3f",
+		median(rates), starts[0], starts[len(starts)-1], median(ends), deletions[0], deletions[len(deletions)-1])
+	figure("start-ratio", started, "ratio", "<=1.15")
 	figure("writes-per-start", median(writes), "writes", "<=8")
+	figure("delete-ratio", deleted, "ratio", "<=5")
 	return nil
 }
 
@@ -82,19 +74,24 @@ func (p *plane) pattern(ctx context.Context) (*corev1.Pod, error) {
 	return &corev1.Pod{Spec: *spec}, p.clear(ctx, &v1alpha1.Workspace{}, organization, workspaces, pods, claims)
 }
 
-func (p *plane) timeBare(ctx context.Context, pattern *corev1.Pod, round, n int) (time.Duration, error) {
+// life is how long a round took to start, and how long to go.
+type life struct{ start, end time.Duration }
+
+func (p *plane) timeBare(ctx context.Context, pattern *corev1.Pod, round, n int) (l life, err error) {
+	named := func(i int) metav1.ObjectMeta {
+		return metav1.ObjectMeta{Namespace: bare, Name: fmt.Sprintf("bare-%d-%d", round, i)}
+	}
 	began := time.Now()
-	err := each(ctx, n, func(ctx context.Context, i int) error {
-		name := fmt.Sprintf("bare-%d-%d", round, i)
-		claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: bare, Name: name}, Spec: corev1.PersistentVolumeClaimSpec{
+	err = each(ctx, n, func(ctx context.Context, i int) error {
+		claim := &corev1.PersistentVolumeClaim{ObjectMeta: named(i), Spec: corev1.PersistentVolumeClaimSpec{
 			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
 			Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: tenGiB}},
 		}}
 		pod := pattern.DeepCopy()
-		pod.Namespace, pod.Name = bare, name
+		pod.ObjectMeta = named(i)
 		for v := range pod.Spec.Volumes {
 			if c := pod.Spec.Volumes[v].PersistentVolumeClaim; c != nil {
-				c.ClaimName = name
+				c.ClaimName = pod.Name
 			}
 		}
 		if err := p.Client.Create(ctx, claim); err != nil {
@@ -105,36 +102,75 @@ func (p *plane) timeBare(ctx context.Context, pattern *corev1.Pod, round, n int)
 	if err == nil {
 		err = p.player.await(ctx, pods, bare, n, n)
 	}
-	took := time.Since(began)
+	l.start = time.Since(began)
 	if err != nil {
-		return 0, err
+		return l, err
 	}
-	if err := p.clear(ctx, &corev1.Pod{}, bare, pods); err != nil {
-		return 0, err
+	began = time.Now()
+	err = each(ctx, n, func(ctx context.Context, i int) error {
+		if err := p.Client.Delete(ctx, &corev1.Pod{ObjectMeta: named(i)}); err != nil {
+			return err
+		}
+		return p.Client.Delete(ctx, &corev1.PersistentVolumeClaim{ObjectMeta: named(i)})
+	})
+	for _, kind := range []string{pods, claims} {
+		err = firstOf(err, p.player.await(ctx, kind, bare, 0, 0))
 	}
-	return took, p.clear(ctx, &corev1.PersistentVolumeClaim{}, bare, claims)
+	l.end = time.Since(began)
+	return l, err
 }
 
-// timeWorkspaces starts workspaces; settled is called once all run and the manager writes no more.
-func (p *plane) timeWorkspaces(ctx context.Context, round, n int, settled func() error) (time.Duration, error) {
+// timeWorkspaces starts workspaces, counts what the manager has written once all run and it writes no more, and deletes them.
+func (p *plane) timeWorkspaces(ctx context.Context, s sizes, round int) (l life, made writes, err error) {
+	before, err := readWrites(p.audit, account)
+	if err != nil {
+		return l, made, err
+	}
+	profiled := p.profile(ctx, s.profiles, fmt.Sprintf("cpu-%d", round), "profile?seconds=5", true)
 	began := time.Now()
-	err := each(ctx, n, func(ctx context.Context, i int) error {
+	err = each(ctx, s.pods, func(ctx context.Context, i int) error {
 		return p.Client.Create(ctx, given.Workspace(organization, fmt.Sprintf("w-%d-%d", round, i), owner, template))
 	})
 	if err == nil {
-		err = p.player.await(ctx, workspaces, organization, n, n)
+		err = p.player.await(ctx, workspaces, organization, s.pods, s.pods)
 	}
-	took := time.Since(began)
+	l.start = time.Since(began)
+	if err = firstOf(err, profiled.Wait()); err != nil {
+		return l, made, err
+	}
+	if err := p.calm(ctx); err != nil {
+		return l, made, err
+	}
+	after, err := readWrites(p.audit, account)
+	if err != nil {
+		return l, made, err
+	}
+	made = after.since(before)
+	note("writes a start: %s", made.each(s.pods))
+	l.end, err = p.timeDeletions(ctx, s, round)
+	return l, made, err
+}
+
+// timeDeletions deletes all workspaces, and says what the manager asked for them. The collector that takes their builds runs
+// only afterwards, and is not timed.
+func (p *plane) timeDeletions(ctx context.Context, s sizes, round int) (time.Duration, error) {
+	before, err := p.manager.stats(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if err := p.calm(ctx); err != nil {
+	profiled := p.profile(ctx, s.profiles, fmt.Sprintf("cpu-deletions-%d", round), "profile?seconds=5", true)
+	began := time.Now()
+	err = p.clear(ctx, &v1alpha1.Workspace{}, organization, workspaces, pods, claims)
+	took := time.Since(began)
+	if err = firstOf(err, profiled.Wait()); err != nil {
 		return 0, err
 	}
-	if err := settled(); err != nil {
+	after, err := p.manager.stats(ctx)
+	if err != nil {
 		return 0, err
 	}
-	return took, p.clear(ctx, &v1alpha1.Workspace{}, organization, workspaces, pods, claims)
+	note("requests a deletion: %s", requestsSince(before.Requests, after.Requests, s.pods))
+	return took, p.clear(ctx, &v1alpha1.WorkspaceBuild{}, organization)
 }
 
 // grow adds workspaces until there are n, and waits until the manager writes no more.

@@ -61,6 +61,7 @@ func newPlane(ctx context.Context, rate float64) (*plane, error) {
 	}
 	p.Cluster, err = cluster.Start(func(e *envtest.Environment) {
 		e.ControlPlane.GetAPIServer().Configure().
+			Set("watch-cache", "true"). // as clusters have it; the tests' control plane has none
 			Set("audit-policy-file", policy).Set("audit-log-path", p.audit).
 			Set("max-requests-inflight", "3000").Set("max-mutating-requests-inflight", "1000")
 	})

@@ -48,12 +48,15 @@ type row struct {
 func (s *session) list() *cobra.Command {
 	var o output
 	var all bool
+	var search string
 	c := &cobra.Command{
 		Use:     "list",
 		Aliases: []string{"ls"},
 		Short:   "List workspaces: yours, those of a namespace (-n), or all that you may see (-A)",
 		Long: "List shows your own workspaces, wherever they are, as Berth's API tells them; where that is not reached, those of the\n" +
-			"current namespace that Kubernetes lets you list. With -n it shows every workspace of the namespace, with -A all.",
+			"current namespace that Kubernetes lets you list. With -n it shows every workspace of the namespace, with -A all.\n" +
+			"With -q it shows what Berth's API finds by a query in the language of Coder's clients, among all that you may see:\n" +
+			"owner:me, template:go-dev, status:running, outdated:true, name:api and more, or a part of a name alone.",
 		Args: cobra.NoArgs,
 		RunE: s.run(func(ctx context.Context, _ []string) error {
 			if err := o.check("kubectl berth list --help"); err != nil {
@@ -63,7 +66,10 @@ func (s *session) list() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			rows, err := s.rows(ctx, c, all)
+			if search != "" && (all || s.named()) {
+				return misuse("kubectl berth list --help", "--search asks Berth's API, which knows no namespaces: leave out -n and -A")
+			}
+			rows, err := s.rows(ctx, c, all, search)
 			if err != nil {
 				return err
 			}
@@ -75,13 +81,18 @@ func (s *session) list() *cobra.Command {
 	}
 	o.add(c)
 	c.Flags().BoolVarP(&all, "all-namespaces", "A", false, "every workspace that you may see")
+	c.Flags().StringVarP(&search, "search", "q", "", "what Berth's API finds by a query, such as 'owner:me status:running'")
 	return c
 }
 
-// rows asks whoever can tell.
-func (s *session) rows(ctx context.Context, c *connection, all bool) ([]row, error) {
-	named := s.flags.Namespace != nil && *s.flags.Namespace != ""
+// named tells whether a namespace was named.
+func (s *session) named() bool { return s.flags.Namespace != nil && *s.flags.Namespace != "" }
+
+// rows asks whoever can tell; what a query finds, the API server alone can.
+func (s *session) rows(ctx context.Context, c *connection, all bool, search string) ([]row, error) {
 	switch {
+	case search != "":
+		return c.ofDoor(ctx, search)
 	case all:
 		rows, err := c.ofCluster(ctx)
 		if apierrors.IsForbidden(err) {
@@ -90,7 +101,7 @@ func (s *session) rows(ctx context.Context, c *connection, all bool) ([]row, err
 			}
 		}
 		return rows, err
-	case named:
+	case s.named():
 		return c.ofCluster(ctx, client.InNamespace(c.namespace))
 	}
 	if rows, err := c.ofDoor(ctx, "owner:me"); err == nil {
@@ -119,7 +130,7 @@ func (c *connection) ofDoor(ctx context.Context, query string) ([]row, error) {
 		text, err := core.Discovery().RESTClient().Get().AbsPath(door+"workspaces").Param("q", query).
 			Param("limit", strconv.Itoa(page)).Param("offset", strconv.Itoa(len(rows))).Do(ctx).Raw()
 		if err != nil {
-			return nil, err
+			return nil, refusal(text, err)
 		}
 		var answer codersdk.WorkspacesResponse
 		if err := json.Unmarshal(text, &answer); err != nil {
@@ -132,6 +143,20 @@ func (c *connection) ofDoor(ctx context.Context, query string) ([]row, error) {
 			return rows, nil
 		}
 	}
+}
+
+// refusal is what the API server says of a request that it refuses, as Kubernetes' client does not read its words; any other
+// error stays.
+func refusal(body []byte, err error) error {
+	var said codersdk.Response
+	if !apierrors.IsBadRequest(err) || json.Unmarshal(body, &said) != nil || said.Message == "" {
+		return err
+	}
+	text := said.Message
+	for _, v := range said.Validations {
+		text += fmt.Sprintf(" %s: %s", v.Field, v.Detail)
+	}
+	return fail("kubectl berth list --help", "%s", text)
 }
 
 func ofWire(w codersdk.Workspace) row {

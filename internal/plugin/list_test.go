@@ -4,13 +4,19 @@ package plugin
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/client-go/rest"
 
 	"github.com/berth-dev/berth/api/codersdk"
 )
@@ -28,6 +34,40 @@ func TestRowsOfTheAPI(t *testing.T) {
 	}
 	if got := ofWire(codersdk.Workspace{}); got.State != "" || got.StopsAt != nil {
 		t.Errorf("%+v", got)
+	}
+}
+
+// A query goes to the API server as it was typed, page by page, and what that says of a wrong one is said to the person.
+func TestQuery(t *testing.T) {
+	var asked []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.Path+" "+r.URL.Query().Get("q")+" "+r.URL.Query().Get("offset"))
+		w.Header().Set("Content-Type", "application/json")
+		if strings.Contains(r.URL.Query().Get("q"), "colour:") {
+			w.WriteHeader(http.StatusBadRequest)
+			_ = json.NewEncoder(w).Encode(codersdk.Response{Message: "Invalid workspace search query.",
+				Validations: []codersdk.ValidationError{{Field: "colour", Detail: "is not a valid query param"}}})
+			return
+		}
+		_ = json.NewEncoder(w).Encode(codersdk.WorkspacesResponse{Count: 2, Workspaces: []codersdk.Workspace{{OwnerName: "ada", Name: "api"}}})
+	}))
+	defer server.Close()
+	c := &connection{config: &rest.Config{Host: server.URL}}
+	namespace := ""
+	s := &session{flags: &genericclioptions.ConfigFlags{Namespace: &namespace}}
+
+	rows, err := s.rows(t.Context(), c, false, `owner:me template:"go dev"`)
+	if err != nil || len(rows) != 2 {
+		t.Errorf("%v, %v", rows, err)
+	}
+	want := []string{door + ` owner:me template:"go dev" 0`, door + ` owner:me template:"go dev" 1`}
+	if diff := cmp.Diff(want, asked); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	_, err = s.rows(t.Context(), c, false, "colour:red")
+	var f *failure
+	if !errors.As(err, &f) || f.code != exitFailed || f.text != "Invalid workspace search query. colour: is not a valid query param" {
+		t.Errorf("%#v", err)
 	}
 }
 

@@ -44,6 +44,7 @@ var _ = Describe("what others wrote", func() {
 		Expect(run(ctx, admin, "logs", "api", "--tail", "3")).To(HaveField("Code", 2))
 		Expect(run(ctx, admin, "logs", "api", "-c", "main", "--build", "3")).To(HaveField("Code", 2))
 		Expect(run(ctx, admin, "list", "-o", "xml")).To(Equal(result{2, "", "error: --output: \"xml\" is none of json, yaml and wide\nnext: kubectl berth list --help\n"}))
+		Expect(run(ctx, admin, "list", "-q", "owner:me", "-A")).To(And(HaveField("Code", 2), HaveField("Err", ContainSubstring("leave out -n and -A\nnext: "))))
 		Expect(run(ctx, admin, "logs")).To(And(HaveField("Code", 2), HaveField("Err", HaveSuffix("next: kubectl berth logs --help\n"))))
 		Expect(run(ctx, admin, "nothing")).To(And(HaveField("Code", 2), HaveField("Err", HaveSuffix("next: kubectl berth --help\n"))))
 	})
