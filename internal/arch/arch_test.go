@@ -46,7 +46,8 @@ var rows = []row{
 	{part: "cmd/kubectl-berth", may: []string{"internal/plugin"}},
 
 	{part: "controllers/phase", may: []string{"internal/", "api/v1alpha1"}, never: []string{"net/http"}},
-	{part: "controllers/", may: []string{"controllers/phase", "internal/", "api/v1alpha1"}},
+	{part: "controllers/workload", may: []string{"controllers/phase", "internal/", "api/v1alpha1"}, never: []string{"net/http"}},
+	{part: "controllers/", may: []string{"controllers/phase", "controllers/workload", "internal/", "api/v1alpha1"}},
 	{part: "controllers", may: []string{"controllers/", "internal/", "api/v1alpha1"}},
 
 	{part: "apiserver/httpapi", may: []string{"internal/", "api/"}, never: kubernetes},
