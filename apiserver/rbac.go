@@ -7,7 +7,7 @@ package apiserver
 // own namespace. It has no right over pods or claims. How to know the kube-apiserver it reads from kube-system, by a
 // RoleBinding of the chart to Kubernetes' own Role.
 //
-// +kubebuilder:rbac:groups=berth.dev,resources=organizations;users;groups;templates;templateversions;workspaces;workspacebuilds;deletedworkspaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups=berth.dev,resources=organizations;users;groups;templates;templateversions;workspaces;workspacebuilds;deletedworkspaces;warmworkspaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups=berth.dev,resources=dryruns,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=berth.dev,resources=users,verbs=create;patch;delete
 // +kubebuilder:rbac:groups=berth.dev,resources=users/status,verbs=patch
@@ -18,6 +18,7 @@ package apiserver
 // +kubebuilder:rbac:groups=berth.dev,resources=workspaces,verbs=create;patch;delete
 // +kubebuilder:rbac:groups=berth.dev,resources=workspaces/status,verbs=patch
 // +kubebuilder:rbac:groups=berth.dev,resources=workspacebuilds,verbs=create;patch
+// +kubebuilder:rbac:groups=berth.dev,resources=warmworkspaces,verbs=patch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 //
 // Who may get which role, who is in which group, whom a template lets in and who makes organizations, is decided before the

@@ -35,6 +35,7 @@ func addKnownTypes(s *runtime.Scheme) error {
 		&Workspace{}, &WorkspaceList{},
 		&WorkspaceBuild{}, &WorkspaceBuildList{},
 		&DeletedWorkspace{}, &DeletedWorkspaceList{},
+		&WarmWorkspace{}, &WarmWorkspaceList{},
 		&Group{}, &GroupList{},
 		&User{}, &UserList{},
 	)

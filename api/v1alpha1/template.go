@@ -263,6 +263,10 @@ type TemplateSpec struct {
 	// +optional
 	Limits *TemplateLimits `json:"limits,omitempty"`
 
+	// WarmPool keeps workspaces prepared, which new ones claim in place of starting from nothing.
+	// +optional
+	WarmPool *WarmPool `json:"warmPool,omitempty"`
+
 	// Content is what a workspace of the template consists of. Absent leaves the template with the versions that were
 	// uploaded for it.
 	// +optional
@@ -322,6 +326,10 @@ type TemplateStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	UsedBy string `json:"usedBy,omitempty"`
+
+	// WarmPool is how the pool stands; absent where the template has none.
+	// +optional
+	WarmPool *WarmPoolStatus `json:"warmPool,omitempty"`
 
 	// Conditions are Ready, Reconciling, Stalled and PolicyMet.
 	// +optional

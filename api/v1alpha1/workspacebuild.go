@@ -117,6 +117,8 @@ type BuildParameters struct {
 // +kubebuilder:validation:XValidation:rule="has(self.wish) == has(oldSelf.wish) && (!has(self.wish) || self.wish == oldSelf.wish)",message="a build never changes; make another"
 // +kubebuilder:validation:XValidation:rule="has(self.resolvedHash) == has(oldSelf.resolvedHash) && (!has(self.resolvedHash) || self.resolvedHash == oldSelf.resolvedHash)",message="a build never changes; make another"
 // +kubebuilder:validation:XValidation:rule="has(self.requestID) == has(oldSelf.requestID) && (!has(self.requestID) || self.requestID == oldSelf.requestID) && has(self.logLevel) == has(oldSelf.logLevel) && (!has(self.logLevel) || self.logLevel == oldSelf.logLevel)",message="a build never changes; make another"
+// +kubebuilder:validation:XValidation:rule="has(self.slot) == has(oldSelf.slot) && (!has(self.slot) || self.slot == oldSelf.slot)",message="a build never changes; make another"
+// +kubebuilder:validation:XValidation:rule="!has(self.slot) || (self.transition == 'Start' && self.number == 1)",message="slot belongs to the first start"
 // +kubebuilder:validation:XValidation:rule="!has(self.orphan) || !self.orphan || self.transition == 'Delete'",message="orphan belongs to transition: Delete"
 // +kubebuilder:validation:XValidation:rule="!has(self.restart) || !self.restart || self.transition == 'Start'",message="restart belongs to transition: Start"
 type WorkspaceBuildSpec struct {
@@ -162,6 +164,10 @@ type WorkspaceBuildSpec struct {
 	// Wish is what the workspace's manifest asked for when the build was made.
 	// +optional
 	Wish *Wish `json:"wish,omitempty"`
+
+	// Slot is the WarmWorkspace, in the same namespace, that the workspace has claimed: its pod becomes the build's.
+	// +optional
+	Slot *UIDReference `json:"slot,omitempty"`
 
 	// Orphan deletes the workspace and leaves its claims behind, unlabelled.
 	// +optional

@@ -89,6 +89,7 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	for _, kind := range kinds() {
 		byObject[kind] = cache.ByObject{}
 	}
+	byObject[&v1alpha1.WarmWorkspace{}] = cache.ByObject{} // nothing of it is shown
 	c, err := cache.New(o.Config, cache.Options{
 		Scheme:                      types,
 		ByObject:                    byObject,

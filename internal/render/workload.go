@@ -23,6 +23,9 @@ type Input struct {
 	Organization Organization
 	// Platform is what the installation adds to every pod.
 	Platform Platform
+	// Hold makes the pod a prepared one, which is nobody's yet: its agents wait until they hear whose it becomes, what
+	// depends on that is left out of their variables, and there are no extra objects. Poolable tells whether that can be.
+	Hold bool
 }
 
 // Workspace is what expressions see as workspace, and how its objects are called.
