@@ -23,6 +23,17 @@ type Input struct {
 	Organization Organization
 	// Platform is what the installation adds to every pod.
 	Platform Platform
+	// Hold has the agents wait until somebody claims the pod: a prepared workspace's, which is nobody's yet. Then Workspace
+	// and Owner are stand-ins, and the variables that say who they are come with the claim. Nil for a workspace's own pod.
+	Hold *Hold
+}
+
+// Hold is how the agents of a prepared workspace hear of the claim.
+type Hold struct {
+	// URL is where they reach the API server, such as https://berth-apiserver.berth-system.svc:443.
+	URL string
+	// CA are the certificates by which they know it, in PEM.
+	CA string
 }
 
 // Workspace is what expressions see as workspace, and how its objects are called.
