@@ -43,6 +43,7 @@ require (
 
 require (
 	github.com/fluxcd/pkg/envsubst v1.8.0
+	github.com/go-jose/go-jose/v4 v4.1.9
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
 	github.com/yuin/gopher-lua v1.1.2
 	sigs.k8s.io/kustomize/api v0.21.2

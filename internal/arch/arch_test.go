@@ -90,6 +90,7 @@ var rows = []row{
 	{part: "internal/trial", may: []string{"api/v1alpha1", "internal/fault", "internal/render"}},
 	{part: "internal/identity", may: []string{"api/v1alpha1", "internal/fault", "internal/authz"}},
 	{part: "internal/serving", may: []string{"api/v1alpha1"}},
+	{part: "internal/podtoken", may: []string{"internal/fault"}},
 
 	{part: "internal/testing/contract"},
 	{part: "internal/testing/", may: []string{"api/v1alpha1", "internal/", "internal/testing/", "controllers/phase"}},
