@@ -73,9 +73,6 @@ func (a *assembly) place(agent compiledAgent, c *corev1.Container) {
 		return
 	}
 	command := []string{agentProgram, "run", "--name", agent.Name}
-	if a.in.Hold != nil {
-		command = append(command, "--hold")
-	}
 	directory := agent.Directory
 	if directory == "" {
 		directory = c.WorkingDir
@@ -128,19 +125,18 @@ func (a *assembly) agentEnvironment(agent compiledAgent, c *corev1.Container) []
 }
 
 func (a *assembly) ownVariables(agent compiledAgent, c *corev1.Container) []v1alpha1.EnvVar {
-	vars := []v1alpha1.EnvVar{{Name: "BERTH_AGENT", Value: agent.Name}}
-	if a.in.Hold != nil {
-		vars = append(vars, v1alpha1.EnvVar{Name: "BERTH_URL", Value: a.in.Hold.URL}, v1alpha1.EnvVar{Name: "BERTH_CA", Value: a.in.Hold.CA})
-	} else {
-		vars = append(vars,
-			v1alpha1.EnvVar{Name: "BERTH_WORKSPACE_ID", Value: a.in.Workspace.ID},
-			v1alpha1.EnvVar{Name: "BERTH_WORKSPACE_NAME", Value: a.in.Workspace.Name},
-			v1alpha1.EnvVar{Name: "BERTH_OWNER_NAME", Value: a.in.Owner.Name},
-			v1alpha1.EnvVar{Name: "BERTH_OWNER_EMAIL", Value: a.in.Owner.Email})
+	vars := []v1alpha1.EnvVar{
+		{Name: "BERTH_AGENT", Value: agent.Name},
+		{Name: "BERTH_WORKSPACE_ID", Value: a.in.Workspace.ID},
+		{Name: "BERTH_WORKSPACE_NAME", Value: a.in.Workspace.Name},
+		{Name: "BERTH_OWNER_NAME", Value: a.in.Owner.Name},
+		{Name: "BERTH_OWNER_EMAIL", Value: a.in.Owner.Email},
+		{Name: "BERTH_TEMPLATE_NAME", Value: a.in.Template.Name},
+		{Name: "BERTH_ORGANIZATION_NAME", Value: a.in.Organization.Name},
 	}
-	vars = append(vars,
-		v1alpha1.EnvVar{Name: "BERTH_TEMPLATE_NAME", Value: a.in.Template.Name},
-		v1alpha1.EnvVar{Name: "BERTH_ORGANIZATION_NAME", Value: a.in.Organization.Name})
+	if a.in.Hold && a.in.Platform.URL != "" {
+		vars = append(vars, v1alpha1.EnvVar{Name: "BERTH_URL", Value: a.in.Platform.URL}, v1alpha1.EnvVar{Name: "BERTH_CA", Value: a.in.Platform.CA})
+	}
 	if m := a.homeMount(c); m != nil {
 		vars = append(vars, v1alpha1.EnvVar{Name: "HOME", Value: m.MountPath})
 	} else if a.pod == nil {

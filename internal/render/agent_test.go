@@ -137,35 +137,20 @@ func TestAgentEnvironment(t *testing.T) {
 	}
 }
 
-// The pod of a prepared workspace says where its agents hear of the claim, and of nobody whose it might be.
-func TestHeldAgent(t *testing.T) {
-	in := render.Input{
-		Workspace: render.Workspace{ID: "00000000-0000-4000-8000-000000000002", Name: "slot", ObjectName: "slot"}, Owner: render.Owner{Name: "nobody"},
-		Template: render.Template{Name: "sample"}, Organization: render.Organization{Name: "sample", ServiceAccountName: "default"},
-		Platform: render.Platform{AgentImage: "registry.example/berth:1"},
-	}
-	compiled := compile(t, `{image: registry.example/dev:1, env: [{name: WHOSE, value: "${owner.name}"}]}`)
-	of := func(hold *render.Hold) (command []string, env map[string]string) {
-		in.Hold = hold
+// Only a prepared pod says where its agents hear whose it becomes.
+func TestPreparedPodKnowsTheServer(t *testing.T) {
+	compiled := compile(t, plain)
+	in, _ := compiled.Sample()
+	for _, hold := range []bool{true, false} {
+		in.Hold, in.Platform.URL, in.Platform.CA = hold, "https://berth.test:443", "-----BEGIN CERTIFICATE-----"
 		w, refusal := compiled.Render(in)
 		if refusal != nil {
 			t.Fatal(refusal)
 		}
-		return w.Pod.Spec.Containers[0].Command, environment(w.Pod.Spec.Containers[0])
-	}
-	command, env := of(&render.Hold{URL: "https://berth.test:443", CA: "-----BEGIN CERTIFICATE-----"})
-	if diff := cmp.Diff([]string{"/.berth/berth-agent", "run", "--name", "main", "--hold"}, command); diff != "" {
-		t.Errorf("command (-want +got):\n%s", diff)
-	}
-	want := map[string]string{
-		"BERTH_AGENT": "main", "BERTH_URL": "https://berth.test:443", "BERTH_CA": "-----BEGIN CERTIFICATE-----", "HOME": "/home/dev",
-		"BERTH_TEMPLATE_NAME": "sample", "BERTH_ORGANIZATION_NAME": "sample", "WHOSE": "nobody",
-	}
-	if diff := cmp.Diff(want, env); diff != "" {
-		t.Errorf("environment (-want +got):\n%s", diff)
-	}
-	if _, env := of(nil); env["BERTH_URL"] != "" || env["BERTH_CA"] != "" || env["BERTH_OWNER_NAME"] != "nobody" {
-		t.Errorf("one that is somebody's: %v", env)
+		env := environment(w.Pod.Spec.Containers[0])
+		if said := env["BERTH_URL"] == in.Platform.URL && env["BERTH_CA"] == in.Platform.CA; said != hold {
+			t.Errorf("hold %v: %v", hold, env)
+		}
 	}
 }
 

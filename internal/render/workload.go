@@ -23,17 +23,9 @@ type Input struct {
 	Organization Organization
 	// Platform is what the installation adds to every pod.
 	Platform Platform
-	// Hold has the agents wait until somebody claims the pod: a prepared workspace's, which is nobody's yet. Then Workspace
-	// and Owner are stand-ins, and the variables that say who they are come with the claim. Nil for a workspace's own pod.
-	Hold *Hold
-}
-
-// Hold is how the agents of a prepared workspace hear of the claim.
-type Hold struct {
-	// URL is where they reach the API server, such as https://berth-apiserver.berth-system.svc:443.
-	URL string
-	// CA are the certificates by which they know it, in PEM.
-	CA string
+	// Hold makes the pod a prepared one, which is nobody's yet: its agents wait until they hear whose it becomes, what
+	// depends on that is left out of their variables, and there are no extra objects. Poolable tells whether that can be.
+	Hold bool
 }
 
 // Workspace is what expressions see as workspace, and how its objects are called.
@@ -83,6 +75,9 @@ type Platform struct {
 	AgentImage string
 	// AgentImagePullPolicy is how that image is pulled; empty leaves it to Kubernetes.
 	AgentImagePullPolicy corev1.PullPolicy
+	// URL is where the agents of prepared pods reach the API server, such as https://berth-apiserver.berth-system.svc:443,
+	// and CA the certificates, in PEM, by which they know it. Other pods are told neither, nor are any where URL is empty.
+	URL, CA string
 }
 
 // Workload is what runs for a workspace.
