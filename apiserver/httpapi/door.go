@@ -45,6 +45,8 @@ type Config struct {
 	Proxies []netip.Prefix
 	// Session and Aggregated find out who calls.
 	Session, Aggregated Authenticator
+	// Agents finds out which agent calls, where routes are for agents.
+	Agents AgentAuthenticator
 	// Site is where people reach the server, such as https://berth.example; empty where that is not known.
 	Site string
 	// Stopping is closed when streams are to end; nil never is.
@@ -64,7 +66,7 @@ func New(c Config) (session, aggregated http.Handler, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	front := &door{name: "session", version: c.Version, log: c.Log, metrics: m, auth: c.Session, proxies: c.Proxies, site: c.Site, stopping: c.Stopping}
+	front := &door{name: "session", version: c.Version, log: c.Log, metrics: m, auth: c.Session, agents: c.Agents, proxies: c.Proxies, site: c.Site, stopping: c.Stopping}
 	back := &door{name: "aggregated", version: c.Version, log: c.Log, metrics: m, auth: c.Aggregated, proxies: c.Proxies, kubernetes: true}
 	if front.mux, err = front.routes(c.Routes); err != nil {
 		return nil, nil, err
@@ -89,6 +91,7 @@ type door struct {
 	log     *slog.Logger
 	metrics *metrics
 	auth    Authenticator
+	agents  AgentAuthenticator // only the session door lets in any
 	mux     *http.ServeMux
 	proxies []netip.Prefix
 	// site and stopping are as in Config; only the session door has streams.
@@ -150,18 +153,10 @@ func (d *door) serve(route Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		t := traceOf(r)
 		t.route = route.Path
-		caller, err := d.auth.Authenticate(r, route.Door.NeedsCaller())
-		if err == nil && caller == nil && route.Door.NeedsCaller() {
-			err = fault.New(fault.Unauthenticated, "You are signed out. Sign in to continue.")
-		}
+		ctx, err := d.admit(route.Door, r, t)
 		if err != nil {
 			d.fail(w, r, err)
 			return
-		}
-		ctx := r.Context()
-		if caller != nil {
-			t.user = caller.User
-			ctx = authz.NewContext(ctx, caller)
 		}
 		if route.Do.raw {
 			ctx = context.WithValue(ctx, watchKey{}, watch{
@@ -178,6 +173,30 @@ func (d *door) serve(route Route) http.Handler {
 			d.fail(w, r, err)
 		}
 	})
+}
+
+// admit finds out who calls, and puts them into the request's context.
+func (d *door) admit(through Door, r *http.Request, t *trace) (context.Context, error) {
+	if through.ForAgents() {
+		if d.agents == nil {
+			return nil, fault.New(fault.Unauthenticated, "No agents are known here.")
+		}
+		agent, err := d.agents.Agent(r, through == PreparedAgents)
+		if err != nil {
+			return nil, err
+		}
+		t.user = agent.String()
+		return context.WithValue(r.Context(), agentKey{}, agent), nil
+	}
+	caller, err := d.auth.Authenticate(r, through.NeedsCaller())
+	if err == nil && caller == nil && through.NeedsCaller() {
+		err = fault.New(fault.Unauthenticated, "You are signed out. Sign in to continue.")
+	}
+	if err != nil || caller == nil {
+		return r.Context(), err
+	}
+	t.user = caller.User
+	return authz.NewContext(r.Context(), caller), nil
 }
 
 // bound ends requests whose client sends or reads too slowly.

@@ -35,6 +35,10 @@ const (
 	SessionDirect
 	// AnyoneDirect lets in whoever asks, at /api/v2 only.
 	AnyoneDirect
+	// Agents lets in the agents of workspaces, at /api/v2 only, and no person.
+	Agents
+	// PreparedAgents lets in those of prepared workspaces too, which are nobody's yet.
+	PreparedAgents
 )
 
 // String is the door's name in `make routes`.
@@ -48,11 +52,18 @@ func (d Door) String() string {
 		return "session-direct"
 	case AnyoneDirect:
 		return "anyone-direct"
+	case Agents:
+		return "agents"
+	case PreparedAgents:
+		return "prepared-agents"
 	}
 	return "undeclared"
 }
 
-// NeedsCaller tells whether somebody must be known.
+// ForAgents tells whether agents are let in, and nobody else.
+func (d Door) ForAgents() bool { return d == Agents || d == PreparedAgents }
+
+// NeedsCaller tells whether a person must be known.
 func (d Door) NeedsCaller() bool { return d == Session || d == SessionDirect }
 
 // Aggregated tells whether the route is offered through the aggregation layer as well.
@@ -108,7 +119,7 @@ func (r Route) Check() error {
 	if r.Do.serve == nil {
 		fail("it does nothing")
 	}
-	if r.Door < Session || r.Door > AnyoneDirect {
+	if r.Door < Session || r.Door > PreparedAgents {
 		fail("it declares no door")
 	}
 	if r.Asks() == "" {
@@ -119,6 +130,9 @@ func (r Route) Check() error {
 	}
 	if r.Do.caller && !r.Door.NeedsCaller() {
 		fail("its endpoint needs a caller, and its door lets in anyone")
+	}
+	if r.Do.agent != r.Door.ForAgents() {
+		fail("an agent's endpoint and an agents' door go together")
 	}
 	if r.Door.Aggregated() && !strings.HasPrefix(r.Path, SessionPrefix) {
 		fail("the aggregated door has only paths below %s", SessionPrefix)

@@ -143,7 +143,7 @@ func New(ctx context.Context, o Options) (*Store, error) {
 func kinds() []client.Object {
 	return []client.Object{
 		&v1alpha1.Organization{}, &v1alpha1.User{}, &v1alpha1.Group{}, &v1alpha1.Template{}, &v1alpha1.TemplateVersion{},
-		&v1alpha1.Workspace{}, &v1alpha1.WorkspaceBuild{}, &v1alpha1.DeletedWorkspace{}, &v1alpha1.DryRun{},
+		&v1alpha1.Workspace{}, &v1alpha1.WorkspaceBuild{}, &v1alpha1.DeletedWorkspace{}, &v1alpha1.DryRun{}, &v1alpha1.WarmWorkspace{},
 	}
 }
 
