@@ -15,6 +15,9 @@ const (
 	ReasonAgentsAway = "AgentsAway"
 	// ReasonClaimed: the prepared workspace is a person's by now.
 	ReasonClaimed = "Claimed"
+	// ReasonNotPoolable: the template's pod is not the same for everybody, so none can be prepared; the message names the
+	// fields. Use a variable of an agent's own container for what depends on the owner or the workspace.
+	ReasonNotPoolable = "NotPoolable"
 )
 
 // WarmPhase is how far a prepared workspace is.

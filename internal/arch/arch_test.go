@@ -74,7 +74,7 @@ var rows = []row{
 	{part: "internal/examples", may: []string{"api/v1alpha1"}, never: pure},
 	{part: "internal/podstate", may: []string{"api/v1alpha1", "internal/fault"}, never: pure},
 	{part: "internal/authz", may: []string{"api/v1alpha1", "internal/fault"}, never: pure},
-	{part: "internal/render", may: []string{"api/v1alpha1", "internal/fault", "internal/parameters"}, never: pure},
+	{part: "internal/render", may: []string{"api/v1alpha1", "internal/fault", "internal/ids", "internal/parameters"}, never: pure},
 	{part: "internal/rollout", may: []string{"api/v1alpha1", "internal/schedule"}, never: pure},
 	{part: "internal/quota", may: []string{"api/v1alpha1", "internal/fault", "internal/ledger"}, never: pure},
 	{part: "internal/ledger", may: []string{"api/v1alpha1", "internal/fault", "internal/ids", "internal/parameters", "internal/schedule"}, never: pure},

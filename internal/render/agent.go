@@ -31,6 +31,9 @@ const (
 	tokenDirectory   = "/.berth-token"
 	seedDirectory    = "/.berth-home"
 
+	// holdFlag has an agent wait until it hears whose workspace it is, before it runs anything.
+	holdFlag = "--hold"
+
 	tokenSeconds   = 3600
 	defaultGrace   = 30
 	probeEvery     = 5
@@ -57,6 +60,9 @@ func (a *assembly) placeAgents() {
 	}
 }
 
+// agentCommand begins the command of every container that an agent runs in.
+func agentCommand() []string { return []string{agentProgram, "run"} }
+
 func (a *assembly) containerNames() []string {
 	var names []string
 	for _, c := range a.workload.Pod.Spec.Containers {
@@ -72,7 +78,11 @@ func (a *assembly) place(agent compiledAgent, c *corev1.Container) {
 		a.wrong(a.at[c.Name]+".args", v1alpha1.ReasonPodInvalid, "needs a command beside it: agent %q is the container's first process, and the image's own entrypoint is not known", agent.Name)
 		return
 	}
-	command := []string{agentProgram, "run", "--name", agent.Name}
+	command := agentCommand()
+	if a.in.Hold {
+		command = append(command, holdFlag)
+	}
+	command = append(command, "--name", agent.Name)
 	directory := agent.Directory
 	if directory == "" {
 		directory = c.WorkingDir
@@ -103,25 +113,34 @@ func (a *assembly) place(agent compiledAgent, c *corev1.Container) {
 // agentEnvironment is Berth's own variables, then the container's, then the agent's; a later one of a name replaces an
 // earlier one, and the earlier ones can be used in it as $(NAME).
 func (a *assembly) agentEnvironment(agent compiledAgent, c *corev1.Container) []corev1.EnvVar {
-	var env []corev1.EnvVar
+	var env []variable
 	position := map[string]int{}
-	add := func(vars ...corev1.EnvVar) {
+	add := func(late late, vars ...corev1.EnvVar) {
 		for _, v := range vars {
+			written, isLate := late[v.Name]
 			if i, ok := position[v.Name]; ok {
-				env[i] = v
+				env[i] = variable{v, isLate, written}
 				continue
 			}
 			position[v.Name] = len(env)
-			env = append(env, v)
+			env = append(env, variable{v, isLate, written})
 		}
 	}
 	for _, v := range a.ownVariables(agent, c) {
 		// These are people's words: Kubernetes must not expand $(…) in them.
-		add(corev1.EnvVar{Name: v.Name, Value: strings.ReplaceAll(v.Value, "$", "$$")})
+		add(ownLate(), corev1.EnvVar{Name: v.Name, Value: strings.ReplaceAll(v.Value, "$", "$$")})
 	}
-	add(c.Env...)
-	add(a.environment(agent.env)...)
-	return env
+	add(a.lateIn(c.Name), c.Env...)
+	add(lateEnv(agent.env), a.environment(agent.env)...)
+	return a.part(agent, c, env)
+}
+
+// variable is one of an agent's container.
+type variable struct {
+	corev1.EnvVar
+	// late tells whether the value depends on whose workspace it is, and written what stands around the expressions that do.
+	late    bool
+	written string
 }
 
 func (a *assembly) ownVariables(agent compiledAgent, c *corev1.Container) []v1alpha1.EnvVar {

@@ -26,6 +26,10 @@ type assembly struct {
 	at       map[string]string
 	workload Workload
 	problems []Problem
+	// bound are the variables of each agent that depend on whose workspace it is, and unbindable what keeps them from being
+	// told to it later.
+	bound      map[string][]v1alpha1.EnvVar
+	unbindable []Problem
 }
 
 func (a *assembly) wrong(path, reason, format string, args ...any) {
@@ -36,8 +40,8 @@ func (a *assembly) wrong(path, reason, format string, args ...any) {
 }
 
 // assemble puts the workload together. Problems of the evaluation are the first among those returned.
-func (c *Compiled) assemble(in *Input, run *evaluation) (*Workload, []Problem) {
-	a := &assembly{Compiled: c, in: in, run: run, claimed: map[string]*Claim{}, at: map[string]string{}}
+func (c *Compiled) assemble(in *Input, run *evaluation) (*assembly, []Problem) {
+	a := &assembly{Compiled: c, in: in, run: run, claimed: map[string]*Claim{}, at: map[string]string{}, bound: map[string][]v1alpha1.EnvVar{}}
 	a.nameSecrets()
 	a.claimVolumes()
 	if c.pod != nil {
@@ -53,8 +57,10 @@ func (c *Compiled) assemble(in *Input, run *evaluation) (*Workload, []Problem) {
 	a.addVolumes()
 	a.collectReferences()
 	a.placeAgents()
-	a.renderExtras()
-	a.hideApps()
+	if !in.Hold { // what stands outside the pod is made with the workspace
+		a.renderExtras()
+		a.hideApps()
+	}
 	if a.failed() {
 		return nil, a.allProblems()
 	}
@@ -67,7 +73,7 @@ func (c *Compiled) assemble(in *Input, run *evaluation) (*Workload, []Problem) {
 	if a.failed() {
 		return nil, a.allProblems()
 	}
-	return &a.workload, nil
+	return a, nil
 }
 
 func (a *assembly) failed() bool {

@@ -33,7 +33,9 @@ const (
 type evaluation struct {
 	bindings map[string]any
 	// secrets are the metadata.names of the content's Secrets, by their names in the content.
-	secrets  map[string]string
+	secrets map[string]string
+	// nobodys leaves out what depends on whose workspace it is.
+	nobodys  bool
 	cost     uint64
 	written  int
 	problems []Problem
@@ -52,7 +54,7 @@ func (e *evaluation) value(l *leaf) any {
 		return e.secretName(l)
 	case !l.dynamic():
 		return l.literal
-	case e == nil:
+	case e == nil || e.nobodys && l.personal():
 		return nil
 	}
 	if len(l.pieces) == 1 {

@@ -25,6 +25,8 @@ type expression struct {
 	source  string
 	program cel.Program
 	result  *cel.Type
+	// personal says that the value may depend on whose workspace it is.
+	personal bool
 }
 
 // compile checks an expression against what may be named. The problem is a sentence that names what is wrong and shows
@@ -52,7 +54,7 @@ func (d *declarations) compile(source string) (*expression, string) {
 	if err != nil {
 		return nil, fmt.Sprintf("%s cannot be prepared: %v", shown, err)
 	}
-	return &expression{source: source, program: program, result: checked.OutputType()}, ""
+	return &expression{source: source, program: program, result: checked.OutputType(), personal: asksWhose(checked.NativeRep())}, ""
 }
 
 // show is an expression as its author wrote it, in quotes and short enough for a sentence.

@@ -10,15 +10,24 @@ import (
 // the same bytes. The fault, of kind Invalid, names every field that could not be rendered, with the reason of the
 // first.
 func (c *Compiled) Render(in Input) (*Workload, *fault.Error) {
+	a, refusal := c.put(in)
+	if refusal != nil {
+		return nil, refusal
+	}
+	return &a.workload, nil
+}
+
+// put puts the workload of an input together.
+func (c *Compiled) put(in Input) (*assembly, *fault.Error) {
 	values, refusal := bindings(c.content, &in)
 	if refusal != nil {
 		return nil, refusal
 	}
-	workload, problems := c.assemble(&in, &evaluation{bindings: values, secrets: c.secretNames(&in.Workspace)})
+	a, problems := c.assemble(&in, &evaluation{bindings: values, secrets: c.secretNames(&in.Workspace), nobodys: in.Hold})
 	if len(problems) > 0 {
 		return nil, Fault(problems)
 	}
-	return workload, nil
+	return a, nil
 }
 
 // Fault makes one fault of problems, with the reason of the first; nil when there are none.
