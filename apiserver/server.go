@@ -8,6 +8,7 @@ package apiserver
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -31,6 +33,8 @@ import (
 	"github.com/berth-dev/berth/apiserver/login"
 	"github.com/berth-dev/berth/apiserver/store"
 	"github.com/berth-dev/berth/internal/credentials"
+	"github.com/berth-dev/berth/internal/podtoken"
+	"github.com/berth-dev/berth/internal/render"
 	"github.com/berth-dev/berth/internal/serving"
 	"github.com/berth-dev/berth/internal/version"
 )
@@ -96,21 +100,34 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		Client: s.store.Live(), Namespace: o.Namespace, Names: serving.Names(o.Service, o.Namespace),
 		Now: time.Now, Failed: func(err error) { o.Log.Error("serving certificate", "error", err) },
 	}
+	replica, err := newReplica()
+	if err != nil {
+		return nil, err
+	}
 	proofs := credentials.New(s.store.Client(), o.Namespace, time.Now)
 	s.session, s.aggregated, err = httpapi.New(httpapi.Config{
 		Routes: Routes(Deps{
 			Store: s.store, Files: s.store.Files(time.Now), Credentials: proofs, Limiter: login.NewLimiter(time.Now), Noter: s.seen,
-			MaxTokenLifetime: cmp.Or(o.MaxTokenLifetime, keys.DefaultMaxLifetime), AccessURL: access, Secure: strings.HasPrefix(access, "https://"), Now: time.Now,
+			MaxTokenLifetime: cmp.Or(o.MaxTokenLifetime, keys.DefaultMaxLifetime), AccessURL: access, Secure: strings.HasPrefix(access, "https://"),
+			Replica: replica, Log: o.Log, Now: time.Now,
 		}),
 		Version: version.Wire(), Log: o.Log, Metrics: s.registry, Proxies: o.Proxies,
 		Session: &authn.Session{Keys: proofs, People: s.store, Noter: s.seen}, Aggregated: s.frontProxy,
-		Site: access, Stopping: s.stopping,
+		Agents: &authn.Agents{Tokens: podtoken.New(podtoken.Of(clientset), render.TokenAudience, time.Now), Pods: s.store},
+		Site:   access, Stopping: s.stopping,
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.listeners, err = listen(o)
 	return s, err
+}
+
+// newReplica names this process: by its host, which is the pod's name, and by chance, since a container may start again in
+// the same pod.
+func newReplica() (string, error) {
+	host, err := os.Hostname()
+	return host + "-" + strings.ToLower(rand.Text()[:6]), err
 }
 
 // accessURL is the URL without a trailing slash.

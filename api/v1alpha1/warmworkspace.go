@@ -86,11 +86,16 @@ type WarmAgent struct {
 	// +kubebuilder:validation:MaxLength=253
 	Replica string `json:"replica,omitempty"`
 
-	// SecretHash is the SHA-256, in hex, of the secret that the agent was given after the claim. From then on the agent's
-	// token opens nothing without it. It is set once.
+	// SecretHash is the SHA-256, in hex, of the secret that the agent was given after the claim. It is written before the
+	// secret is sent. From the claim on the agent's token opens nothing without it. It is set once.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	SecretHash string `json:"secretHash,omitempty"`
+
+	// Bound is true once the agent has said that it has the secret, and with it whose its pod has become. An agent that is
+	// not bound soon after the claim never will be.
+	// +optional
+	Bound bool `json:"bound,omitempty"`
 }
 
 // WarmWorkspaceStatus is how far a prepared workspace is. The manager writes all of it but the agents, which are the API

@@ -37,6 +37,7 @@ var (
 // rows is the table. The first row whose part matches a package counts, so exceptions stand before the rule.
 var rows = []row{
 	{part: "api/v1alpha1", never: pure},
+	{part: "api/agentsdk", never: append([]string{"net/http"}, anyKubernetes...)},
 	{part: "api/codersdk", never: append([]string{"net/http"}, anyKubernetes...)},
 
 	{part: "cmd/berth-manager", may: []string{"controllers", "internal/version"}},
