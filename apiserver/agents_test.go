@@ -20,6 +20,7 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -42,8 +43,8 @@ type prepared struct {
 	token string
 }
 
-// prepare makes a prepared workspace of a version.
-func (w *world) prepare(ctx context.Context, v *v1alpha1.TemplateVersion) *prepared {
+// unwritten makes one whose pod is not yet written down.
+func (w *world) unwritten(ctx context.Context, v *v1alpha1.TemplateVersion) *prepared {
 	GinkgoHelper()
 	p := &prepared{w: w, WarmWorkspace: &v1alpha1.WarmWorkspace{
 		ObjectMeta: metav1.ObjectMeta{Namespace: w.organization.Name, Name: unique("go-dev-warm-")},
@@ -54,10 +55,23 @@ func (w *world) prepare(ctx context.Context, v *v1alpha1.TemplateVersion) *prepa
 	}}
 	Expect(env.Client.Create(ctx, p.WarmWorkspace)).To(Succeed())
 	p.pod, p.token = runs(ctx, p.Namespace, p.Name, "berth")
+	return p
+}
+
+// prepare makes a prepared workspace of a version.
+func (w *world) prepare(ctx context.Context, v *v1alpha1.TemplateVersion) *prepared {
+	GinkgoHelper()
+	p := w.unwritten(ctx, v)
+	p.writeDown(ctx)
+	return p
+}
+
+// writeDown says whose pod it is.
+func (p *prepared) writeDown(ctx context.Context) {
+	GinkgoHelper()
 	before := p.DeepCopy()
 	p.Status.Phase, p.Status.Pod = v1alpha1.WarmReady, &v1alpha1.PodStatus{Name: p.pod.Name, UID: p.pod.UID}
 	Expect(env.Client.Status().Patch(ctx, p.WarmWorkspace, client.MergeFrom(before))).To(Succeed())
-	return p
 }
 
 // runs makes a pod and a token that is bound to it.
@@ -303,10 +317,7 @@ var _ = Describe("The agent of a prepared pod", func() {
 	}, NodeTimeout(2*time.Minute))
 
 	It("is let in as soon as its pod is written down", func(ctx SpecContext) {
-		p := w.prepare(ctx, w.version)
-		before := p.DeepCopy()
-		p.Status.Pod = nil
-		Expect(env.Client.Status().Patch(ctx, p.WarmWorkspace, client.MergeFrom(before))).To(Succeed())
+		p := w.unwritten(ctx, w.version)
 		status := make(chan int, 1)
 		go func() {
 			defer GinkgoRecover()
@@ -314,9 +325,7 @@ var _ = Describe("The agent of a prepared pod", func() {
 			status <- response.StatusCode
 		}()
 		Consistently(status, "300ms").ShouldNot(Receive())
-		before = p.DeepCopy()
-		p.Status.Pod = &v1alpha1.PodStatus{Name: p.pod.Name, UID: p.pod.UID}
-		Expect(env.Client.Status().Patch(ctx, p.WarmWorkspace, client.MergeFrom(before))).To(Succeed())
+		p.writeDown(ctx)
 		Eventually(status).WithTimeout(10 * time.Second).Should(Receive(Equal(http.StatusSwitchingProtocols)))
 	}, NodeTimeout(time.Minute))
 
@@ -335,8 +344,9 @@ var _ = Describe("The agent of a prepared pod", func() {
 
 	It("is told in each of a pod's agents by a secret of its own", func(ctx SpecContext) {
 		v := w.personal(ctx, func(c *v1alpha1.TemplateContent) {
-			c.Agents = []v1alpha1.Agent{{Name: "main"}, {Name: "web", Container: "web", Env: []v1alpha1.EnvVar{{Name: "WEB", Value: "${workspace.name}"}}}}
-			c.Sidecars = []v1alpha1.Sidecar{{Name: "web", Image: "registry.example/web:1"}}
+			c.Image, c.Env = "", nil
+			c.Agents = []v1alpha1.Agent{{Name: "main", Container: "dev"}, {Name: "web", Container: "web", Env: []v1alpha1.EnvVar{{Name: "WEB", Value: "${workspace.name}"}}}}
+			c.PodTemplate = &runtime.RawExtension{Raw: []byte(`{"spec":{"containers":[{"name":"dev","image":"registry.example/dev:1"},{"name":"web","image":"registry.example/web:1"}]}}`)}
 		})
 		p := w.prepare(ctx, v)
 		main := p.upgraded(ctx, env.server)

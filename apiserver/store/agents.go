@@ -4,7 +4,6 @@ package store
 
 import (
 	"context"
-	"errors"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -98,12 +97,10 @@ func (s *Store) SlotAgents(ctx context.Context, slot *v1alpha1.WarmWorkspace) ([
 	return names, nil
 }
 
-// ErrSettled says that an agent's entry can't be written so: the agent has been given another secret meanwhile.
-var ErrSettled = errors.New("the agent has been given a secret")
-
 // SetSlotAgent writes what is known of one agent of a prepared workspace, and nothing of the others: it is applied, so that
 // it never runs into what the manager or another agent's server writes. Whoever applies an agent replaces what was applied
-// of it before. A secret that another was given before is left, and is ErrSettled.
+// of it before. Where the agent has been given another secret
+// meanwhile, nothing is written: a Conflict.
 func (s *Store) SetSlotAgent(ctx context.Context, slot *v1alpha1.WarmWorkspace, a v1alpha1.WarmAgent) error {
 	entry := map[string]any{"name": a.Name}
 	if a.Connected {
@@ -127,7 +124,9 @@ func (s *Store) SetSlotAgent(ctx context.Context, slot *v1alpha1.WarmWorkspace, 
 	u.SetName(slot.Name)
 	err := s.client.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(Owner+"/"+a.Name), client.ForceOwnership)
 	if apierrors.IsInvalid(err) {
-		return errors.Join(ErrSettled, err)
+		f := fault.New(fault.Conflict, "The agent has been given its secret by another connection.")
+		f.Cause = err
+		return f
 	}
 	return asFault(err)
 }
