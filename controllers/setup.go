@@ -28,6 +28,7 @@ import (
 	kept "github.com/berth-dev/berth/internal/files"
 	"github.com/berth-dev/berth/internal/index"
 	"github.com/berth-dev/berth/internal/render"
+	"github.com/berth-dev/berth/internal/serving"
 )
 
 // gather is for how long what only moves a count is gathered. A count that may rise from nothing or fall to it is not.
@@ -42,7 +43,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	brief := cmp.Or(o.Brief, time.Second)
 	c, live, told, now := mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder("berth-manager"), clock.RealClock{}
-	platform := render.Platform{AgentImage: o.AgentImage}
+	platform := render.Platform{AgentImage: o.AgentImage, URL: serving.URL(o.Service, o.Namespace, o.ServicePort)}
 	accounts := phase.Impersonating(mgr.GetConfig(), mgr.GetScheme(), mgr.GetRESTMapper())
 	names := &claims.Claims{Client: c, Live: live, Namespace: o.Namespace, Clock: now}
 
