@@ -22,6 +22,8 @@ import (
 	"github.com/berth-dev/berth/controllers/template"
 	"github.com/berth-dev/berth/controllers/templateversion"
 	"github.com/berth-dev/berth/controllers/user"
+	"github.com/berth-dev/berth/controllers/warmpool"
+	"github.com/berth-dev/berth/controllers/warmworkspace"
 	"github.com/berth-dev/berth/controllers/workspace"
 	"github.com/berth-dev/berth/controllers/workspacebuild"
 	"github.com/berth-dev/berth/internal/claims"
@@ -58,6 +60,8 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		"tombstones":      &workspace.Tombstones{Client: c, Clock: now},
 		"WorkspaceBuild":  &workspacebuild.Reconciler{Client: c, Live: live, As: accounts, Platform: platform, Worker: o.Worker, AtOnce: o.StartsAtOnce, Clock: now, Brief: brief},
 		"TemplateVersion": &templateversion.Reconciler{Client: c, Live: live, As: accounts, Platform: platform, Worker: o.Worker, Events: told, Clock: now, Gather: gather},
+		"warm pools":      &warmpool.Reconciler{Client: c, Live: live, Events: told, Clock: now, Platform: platform},
+		"WarmWorkspace":   &warmworkspace.Reconciler{Client: c, Live: live, Clock: now, Platform: platform},
 		"DryRun":          &dryrun.Reconciler{Client: c, Live: live, As: accounts, Platform: platform, Worker: o.Worker, Clock: now},
 	} {
 		if err := r.Setup(mgr); err != nil {

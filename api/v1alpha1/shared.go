@@ -157,6 +157,8 @@ const (
 	LabelID = "berth.dev/id"
 	// LabelBuild on a pod is the number of the build that made it.
 	LabelBuild = "berth.dev/build"
+	// LabelSlot on a pod or claim is the uid of the prepared workspace that it was made for, which is nobody's yet.
+	LabelSlot = "berth.dev/slot"
 	// LabelVolume on a claim is the volume's name in the template version.
 	LabelVolume = "berth.dev/volume"
 	// LabelManagedBy marks every object that Berth makes; its value is ManagedBy.
@@ -170,8 +172,11 @@ const (
 	AnnotationWorkspace = "berth.dev/workspace"
 	// AnnotationTemplate on a pod or claim is the metadata.name of its workspace's template.
 	AnnotationTemplate = "berth.dev/template"
-	// AnnotationIntent on a pod is the hash of what it was created from; drift is judged against it.
+	// AnnotationIntent on a pod is the hash of what it was created from; drift is judged against it. On a prepared workspace
+	// it is that of what is rendered for nobody.
 	AnnotationIntent = "berth.dev/intent"
+	// AnnotationAttempt on a prepared workspace is how many before it have failed in a row.
+	AnnotationAttempt = "berth.dev/attempt"
 	// AnnotationAgents on a pod names, as JSON, the agents it was made with and their containers.
 	AnnotationAgents = "berth.dev/agents"
 	// AnnotationFile begins the annotations of a pod that hold the files of its template's content.

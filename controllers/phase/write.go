@@ -169,3 +169,14 @@ var Routine = map[string]bool{
 	v1alpha1.ReasonProgressing: true, v1alpha1.ReasonStarting: true, v1alpha1.ReasonStopping: true,
 	v1alpha1.ReasonDeleting: true, v1alpha1.ReasonVersionChecking: true,
 }
+
+// PatchStatus sends a JSON merge patch of just the fields in patch to an object's status, for the part of it that another
+// controller than the kind's own writes. The object itself is left as it was read.
+func PatchStatus(ctx context.Context, c client.Client, o client.Object, patch map[string]any) error {
+	text, err := json.Marshal(patch)
+	if err != nil {
+		return err
+	}
+	target := o.DeepCopyObject().(client.Object)
+	return c.Status().Patch(ctx, target, client.RawPatch(types.MergePatchType, text), Owner)
+}

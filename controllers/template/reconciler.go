@@ -100,7 +100,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, nil
 	}
 	conclude(s, outcome)
-	if _, err := phase.ApplyStatus(ctx, r.Client, before, &s.template); err != nil {
+	// how the pool stands is package warmpool's to write
+	if _, err := phase.ApplyStatus(ctx, r.Client, before, &s.template, "warmPool"); err != nil {
 		return ctrl.Result{}, errors.Join(outcome, err)
 	}
 	phase.Announce(r.Events, before, &s.template)

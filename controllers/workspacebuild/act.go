@@ -7,7 +7,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/controllers/phase"
@@ -66,7 +65,7 @@ func (r *Reconciler) end(ctx context.Context, s *scope, meant func(*corev1.Pod) 
 			continue
 		}
 		waits = pod
-		if err := r.deletePod(ctx, pod); err != nil {
+		if err := r.maker().End(ctx, pod); err != nil {
 			return err
 		}
 	}
@@ -78,15 +77,6 @@ func (r *Reconciler) end(ctx context.Context, s *scope, meant func(*corev1.Pod) 
 			"kubectl delete pod %s -n %s --force", waits.Name, waits.Spec.NodeName, waits.Name, waits.Namespace)
 	}
 	return phase.Wait(lingering+time.Second, v1alpha1.ReasonStopping, "pod %s is ending", waits.Name)
-}
-
-// deletePod deletes that very pod, with the time to end that it asks for.
-func (r *Reconciler) deletePod(ctx context.Context, pod *corev1.Pod) error {
-	if pod.DeletionTimestamp != nil {
-		return nil
-	}
-	err := r.Delete(ctx, pod, client.Preconditions{UID: &pod.UID})
-	return client.IgnoreNotFound(err)
 }
 
 // start has the pod of this build run, and no other: pods of other builds end first, a pod that finished or went is made
@@ -114,14 +104,14 @@ func (r *Reconciler) start(ctx context.Context, s *scope) error {
 		}
 		switch {
 		case podstate.Finished(pod):
-			if err := r.deletePod(ctx, pod); err != nil {
+			if err := r.maker().End(ctx, pod); err != nil {
 				return err
 			}
 			fallthrough
 		case pod.DeletionTimestamp != nil:
 			return phase.Wait(0, v1alpha1.ReasonPodGone, "%s", s.state.Message)
 		}
-		if err := r.mend(ctx, s, pod); err != nil {
+		if err := r.maker().Mend(ctx, s.holder(), pod); err != nil {
 			return err
 		}
 	}

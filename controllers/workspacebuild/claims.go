@@ -4,19 +4,17 @@ package workspacebuild
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/controllers/phase"
+	"github.com/berth-dev/berth/controllers/workload"
 	"github.com/berth-dev/berth/internal/ledger"
 	"github.com/berth-dev/berth/internal/render"
 	"github.com/berth-dev/berth/internal/schedule"
@@ -41,21 +39,14 @@ func (s *scope) retry() time.Duration {
 	return min(max(s.now.Sub(since)/2, retrySoonest), retryLatest)
 }
 
-// provide has every claim of the workload there. A claim is made once and found again by its name, which must be the
-// workspace's by id and owner: one of somebody else is never taken.
+// provide has every claim of the workload there, which must be the workspace's by id and owner.
 func (r *Reconciler) provide(ctx context.Context, s *scope) error {
+	h := s.holder()
 	for i := range s.workload.Claims {
 		want := r.claim(s, &s.workload.Claims[i])
-		claim, err := r.findOrMake(ctx, s, want)
+		claim, err := r.maker().Provide(ctx, h, s.workload.Claims[i].Volume, want)
 		if err != nil {
 			return err
-		}
-		switch {
-		case claim.DeletionTimestamp != nil:
-			return phase.Wait(0, v1alpha1.ReasonClaimPending, "volume claim %s is being deleted; it is made anew when it is gone", claim.Name)
-		case !ledger.MayAdopt(&s.workspace, claim, s.workload.Claims[i].Volume):
-			return phase.Wait(s.retry(), v1alpha1.ReasonClaimTaken, "volume claim %s stands in the way: it is not this "+
-				"workspace's (label %s, annotation %s); delete it if nobody needs it", claim.Name, v1alpha1.LabelID, v1alpha1.AnnotationOwner)
 		}
 		if err := r.keepClaim(ctx, s, claim, want); err != nil {
 			return err
@@ -64,30 +55,11 @@ func (r *Reconciler) provide(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// findOrMake gives the claim of the name. One that is not ours is in no cache, so it is met when it is to be made.
-func (r *Reconciler) findOrMake(ctx context.Context, s *scope, want *corev1.PersistentVolumeClaim) (*corev1.PersistentVolumeClaim, error) {
-	var found corev1.PersistentVolumeClaim
-	err := r.Get(ctx, client.ObjectKeyFromObject(want), &found)
-	if !apierrors.IsNotFound(err) {
-		return &found, err
-	}
-	made := want.DeepCopy()
-	err = r.Create(ctx, made, phase.Owner)
-	switch {
-	case apierrors.IsAlreadyExists(err):
-		err = r.Live.Get(ctx, client.ObjectKeyFromObject(want), &found)
-		return &found, err
-	case refused(err):
-		return nil, phase.Wait(s.retry(), v1alpha1.ReasonClaimPending, "the cluster refuses volume claim %s: %s", want.Name, reasonOf(err))
-	}
-	return made, err
-}
-
 // keepClaim writes on a claim what its workspace's deletion will need, takes off what an earlier one left, and has it
 // grow where the version asks for more.
 func (r *Reconciler) keepClaim(ctx context.Context, s *scope, claim, want *corev1.PersistentVolumeClaim) error {
 	want.Annotations[v1alpha1.AnnotationSecrets] = union(claim.Annotations[v1alpha1.AnnotationSecrets], want.Annotations[v1alpha1.AnnotationSecrets])
-	labels, annotations := missing(claim.Labels, want.Labels), missing(claim.Annotations, want.Annotations)
+	labels, annotations := workload.Missing(claim.Labels, want.Labels), workload.Missing(claim.Annotations, want.Annotations)
 	for _, gone := range []string{v1alpha1.AnnotationDeleteAfter, v1alpha1.AnnotationUndelete} {
 		if _, there := claim.Annotations[gone]; there {
 			annotations[gone] = nil
@@ -105,8 +77,8 @@ func (r *Reconciler) keepClaim(ctx context.Context, s *scope, claim, want *corev
 		return nil
 	}
 	err := phase.MergePatch(ctx, r.Client, claim, patch)
-	if refused(err) {
-		return phase.Wait(s.retry(), v1alpha1.ReasonClaimPending, "volume claim %s can't become as the version wants it: %s", claim.Name, reasonOf(err))
+	if workload.Refused(err) {
+		return phase.Wait(s.retry(), v1alpha1.ReasonClaimPending, "volume claim %s can't become as the version wants it: %s", claim.Name, workload.ReasonOf(err))
 	}
 	return err
 }
@@ -150,15 +122,4 @@ func union(have, more string) string {
 	names := strings.FieldsFunc(have+","+more, func(r rune) bool { return r == ',' })
 	slices.Sort(names)
 	return strings.Join(slices.Compact(names), ",")
-}
-
-// missing are the wanted entries that are absent or different, as a merge patch holds them.
-func missing(have, want map[string]string) map[string]any {
-	lacks := map[string]any{}
-	for k, v := range maps.All(want) {
-		if have[k] != v {
-			lacks[k] = v
-		}
-	}
-	return lacks
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/controllers/phase"
+	"github.com/berth-dev/berth/controllers/workload"
 	"github.com/berth-dev/berth/internal/ledger"
 	"github.com/berth-dev/berth/internal/render"
 )
@@ -50,10 +51,10 @@ func (r *Reconciler) extras(ctx context.Context, s *scope) error {
 
 // may says of a refusal whose rights were not enough, and what gives them.
 func may(err error, s *scope, account, kind, name string) error {
-	if !refused(err) {
+	if !workload.Refused(err) {
 		return err
 	}
-	message := fmt.Sprintf("extra object %s %s: %s", kind, name, reasonOf(err))
+	message := fmt.Sprintf("extra object %s %s: %s", kind, name, workload.ReasonOf(err))
 	if apierrors.IsForbidden(err) {
 		message += fmt.Sprintf("; extra objects are applied as ServiceAccount %s: a Role in namespace %s with get, create, patch and delete "+
 			"for %s, bound to it, lets it", account, s.workspace.Namespace, resourceOf(kind))

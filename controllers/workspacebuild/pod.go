@@ -4,20 +4,16 @@ package workspacebuild
 
 import (
 	"context"
-	"errors"
-	"maps"
+	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/controllers/phase"
-	"github.com/berth-dev/berth/internal/fault"
+	"github.com/berth-dev/berth/controllers/workload"
 	"github.com/berth-dev/berth/internal/ledger"
-	"github.com/berth-dev/berth/internal/podstate"
 	"github.com/berth-dev/berth/internal/render"
 )
 
@@ -30,7 +26,9 @@ func (r *Reconciler) make(ctx context.Context, s *scope) error {
 			return err
 		}
 	}
-	if err := r.mountable(ctx, s); err != nil {
+	begins := ledger.InProgress(&s.build)
+	err := r.maker().Mountable(ctx, s.workspace.Namespace, s.workload.References, s.workspace.Spec.TemplateRef, begins)
+	if err != nil {
 		return err
 	}
 	if err := r.stillHeld(ctx, s); err != nil {
@@ -41,7 +39,8 @@ func (r *Reconciler) make(ctx context.Context, s *scope) error {
 			return err
 		}
 	}
-	pod, err := s.pod()
+	h := s.holder()
+	pod, err := workload.Pod(h, render.PodName(&s.workspace), s.workload, s.now)
 	if err != nil {
 		return err
 	}
@@ -57,19 +56,13 @@ func (r *Reconciler) make(ctx context.Context, s *scope) error {
 		s.pods = live
 		return phase.Wait(time.Second, v1alpha1.ReasonStarting, "pod %s is there already", live[0].Name)
 	}
-	err = r.Create(ctx, pod, phase.Owner)
-	switch {
-	case apierrors.IsAlreadyExists(err):
-		return r.meet(ctx, s, pod)
-	case apierrors.IsInvalid(err) || apierrors.IsBadRequest(err):
-		// neither version nor build changes, so no waiting makes it right
-		return fault.New(fault.Invalid, "the cluster can't make the pod: %s", reasonOf(err)).Because(v1alpha1.ReasonPodRefused)
-	case refused(err):
-		return phase.Wait(s.retry(), v1alpha1.ReasonPodRefused, "the cluster refuses the pod: %s", reasonOf(err))
-	case err != nil:
+	pod, made, err := r.maker().Make(ctx, h, pod)
+	if err != nil {
 		return err
 	}
-	s.pods = append(s.pods, *pod)
+	if made {
+		s.pods = append(s.pods, *pod)
+	}
 	return r.look(ctx, s, pod)
 }
 
@@ -103,93 +96,19 @@ func (r *Reconciler) livePods(ctx context.Context, s *scope) ([]corev1.Pod, erro
 	return own, nil
 }
 
-// meet deals with a pod that has the name already: the workspace's own, whose labels were taken off, is put right;
-// anybody else's is not touched.
-func (r *Reconciler) meet(ctx context.Context, s *scope, want *corev1.Pod) error {
-	var there corev1.Pod
-	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(want), &there); err != nil {
-		return err
-	}
-	if !ledger.OwnsPod(&s.workspace, &there) {
-		return phase.Wait(s.retry(), v1alpha1.ReasonPodRefused, "pod %s stands in the way: it is not this workspace's; "+
-			"delete it if nobody needs it", there.Name)
-	}
-	if there.DeletionTimestamp != nil || podstate.Finished(&there) {
-		return errors.Join(r.deletePod(ctx, &there),
-			phase.Wait(time.Second, v1alpha1.ReasonPodGone, "pod %s is ending and will be made again", there.Name))
-	}
-	if err := r.mend(ctx, s, &there); err != nil {
-		return err
-	}
-	return r.look(ctx, s, &there)
-}
+// maker makes claims and pods.
+func (r *Reconciler) maker() *workload.Maker { return &workload.Maker{Client: r.Client, Live: r.Live} }
 
-// mend puts the labels, the annotations of ours and the owner back that somebody took off a living pod. Nothing else of
-// it is ever changed.
-func (r *Reconciler) mend(ctx context.Context, s *scope, pod *corev1.Pod) error {
-	labels := s.labels()
-	labels[v1alpha1.LabelBuild] = ledger.Label(&s.build)
-	metadata := map[string]any{}
-	if lacks := missing(pod.Labels, labels); len(lacks) > 0 {
-		metadata["labels"] = lacks
+// holder is the workspace as what the workload of its build is made for.
+func (s *scope) holder() *workload.Holder {
+	w := &s.workspace
+	return &workload.Holder{
+		Namespace: w.Namespace, Kind: "workspace",
+		Labels: s.labels(), Annotations: s.annotations(), PodLabels: map[string]string{v1alpha1.LabelBuild: ledger.Label(&s.build)},
+		Owner:     ledger.OwnerReference(w),
+		OwnsPod:   func(pod *corev1.Pod) bool { return ledger.OwnsPod(w, pod) },
+		OwnsClaim: func(c *corev1.PersistentVolumeClaim, volume string) bool { return ledger.MayAdopt(w, c, volume) },
+		Marks:     fmt.Sprintf("label %s, annotation %s", v1alpha1.LabelID, v1alpha1.AnnotationOwner),
+		Retry:     s.retry(),
 	}
-	if lacks := missing(pod.Annotations, s.annotations()); len(lacks) > 0 {
-		metadata["annotations"] = lacks
-	}
-	if !ledger.Owns(&s.workspace, pod) {
-		metadata["ownerReferences"] = append(pod.OwnerReferences, ledger.OwnerReference(&s.workspace))
-	}
-	if len(metadata) == 0 {
-		return nil
-	}
-	metadata["uid"], metadata["resourceVersion"] = pod.UID, pod.ResourceVersion
-	return client.IgnoreNotFound(phase.MergePatch(ctx, r.Client, pod, map[string]any{"metadata": metadata}))
-}
-
-// pod is the pod as it is made.
-func (s *scope) pod() (*corev1.Pod, error) {
-	template := s.workload.Pod.DeepCopy()
-	intent, err := render.Intent(&s.workload.Pod)
-	if err != nil {
-		return nil, err
-	}
-	var agents []podstate.Agent
-	for _, a := range s.workload.Agents {
-		agents = append(agents, podstate.Agent{Name: a.Name, Container: a.Container})
-	}
-	text, err := podstate.WriteAgents(agents)
-	if err != nil {
-		return nil, err
-	}
-	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: s.workspace.Namespace, Name: render.PodName(&s.workspace),
-			Labels: map[string]string{}, Annotations: map[string]string{},
-			OwnerReferences: []metav1.OwnerReference{ledger.OwnerReference(&s.workspace)},
-		},
-		Spec: template.Spec,
-	}
-	maps.Copy(pod.Labels, template.Labels)
-	maps.Copy(pod.Labels, s.labels())
-	pod.Labels[v1alpha1.LabelBuild] = ledger.Label(&s.build)
-	maps.Copy(pod.Annotations, template.Annotations)
-	maps.Copy(pod.Annotations, s.annotations())
-	pod.Annotations[v1alpha1.AnnotationIntent] = intent
-	pod.Annotations[v1alpha1.AnnotationAgents] = text
-	pod.Annotations[v1alpha1.AnnotationCreatedAt] = s.now.UTC().Format(time.RFC3339Nano)
-	return pod, nil
-}
-
-// refused tells whether the cluster has understood and will not: Pod Security, a quota, an admission policy, a schema.
-func refused(err error) bool {
-	return apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)
-}
-
-// reasonOf is the cluster's own sentence.
-func reasonOf(err error) string {
-	var status apierrors.APIStatus
-	if errors.As(err, &status) {
-		return status.Status().Message
-	}
-	return err.Error()
 }

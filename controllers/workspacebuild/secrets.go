@@ -15,6 +15,7 @@ import (
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/controllers/phase"
+	"github.com/berth-dev/berth/controllers/workload"
 	"github.com/berth-dev/berth/internal/ledger"
 	"github.com/berth-dev/berth/internal/render"
 )
@@ -34,8 +35,8 @@ func (r *Reconciler) endow(ctx context.Context, s *scope) error {
 		} else if err == nil {
 			err = r.keepSecret(ctx, s, want, is)
 		}
-		if refused(err) {
-			return phase.Wait(s.retry(), v1alpha1.ReasonContainerConfig, "the cluster refuses Secret %s: %s", want.Name, reasonOf(err))
+		if workload.Refused(err) {
+			return phase.Wait(s.retry(), v1alpha1.ReasonContainerConfig, "the cluster refuses Secret %s: %s", want.Name, workload.ReasonOf(err))
 		}
 		if err != nil {
 			return err

@@ -47,7 +47,8 @@ var rows = []row{
 	{part: "cmd/kubectl-berth", may: []string{"internal/plugin"}},
 
 	{part: "controllers/phase", may: []string{"internal/", "api/v1alpha1"}, never: []string{"net/http"}},
-	{part: "controllers/", may: []string{"controllers/phase", "internal/", "api/v1alpha1"}},
+	{part: "controllers/workload", may: []string{"controllers/phase", "internal/", "api/v1alpha1"}, never: []string{"net/http"}},
+	{part: "controllers/", may: []string{"controllers/phase", "controllers/workload", "internal/", "api/v1alpha1"}},
 	{part: "controllers", may: []string{"controllers/", "internal/", "api/v1alpha1"}},
 
 	{part: "apiserver/httpapi", may: []string{"internal/", "api/"}, never: kubernetes},
@@ -77,6 +78,7 @@ var rows = []row{
 	{part: "internal/authz", may: []string{"api/v1alpha1", "internal/fault"}, never: pure},
 	{part: "internal/render", may: []string{"api/v1alpha1", "internal/fault", "internal/ids", "internal/parameters"}, never: pure},
 	{part: "internal/rollout", may: []string{"api/v1alpha1", "internal/schedule"}, never: pure},
+	{part: "internal/warm", may: []string{"api/v1alpha1", "internal/ids", "internal/schedule"}, never: pure},
 	{part: "internal/quota", may: []string{"api/v1alpha1", "internal/fault", "internal/ledger"}, never: pure},
 	{part: "internal/ledger", may: []string{"api/v1alpha1", "internal/fault", "internal/ids", "internal/parameters", "internal/schedule"}, never: pure},
 	{part: "internal/policy", may: []string{"api/v1alpha1", "internal/fault", "internal/authz", "internal/parameters", "internal/schedule"}, never: pure},

@@ -34,7 +34,7 @@ const (
 	Owner = "spec.owner.user"
 	// OwnerName finds a Workspace, or DeletedWorkspaces, by its owner and its name on the wire: OwnerNameKey.
 	OwnerName = "wire.owner-name"
-	// Template finds TemplateVersions by spec.templateRef.name, and Workspaces by it or, where they name an organization
+	// Template finds TemplateVersions and WarmWorkspaces by spec.templateRef.name, and Workspaces by it or, where they name an organization
 	// too, by SharedTemplate.
 	Template = "spec.templateRef.name"
 	// OpenTo finds Templates by the organizations that their access lists name.
@@ -58,7 +58,8 @@ const (
 	UID = "metadata.uid"
 	// Workspace finds WorkspaceBuilds by the uid of their workspace.
 	Workspace = "spec.workspaceRef.uid"
-	// OfID finds what belongs to a workspace by the id that a label of it names: WorkspaceBuilds, Pods and claims. A selector
+	// OfID finds what belongs to a workspace by the id that a label of it names: WorkspaceBuilds, Pods, claims and the
+	// WarmWorkspace that it has claimed. A selector
 	// for the label would walk all objects of the namespace. Builds are found by the uid of their workspace too, which is its
 	// id unless the manifest gives another: one index is half the size of two.
 	OfID = "labels.id"
@@ -147,6 +148,8 @@ func All() []Index {
 		})},
 		{&v1alpha1.Workspace{}, Template, of(func(w *v1alpha1.Workspace) []string { return []string{w.Spec.TemplateRef.Key()} })},
 
+		{&v1alpha1.WarmWorkspace{}, Template, of(func(w *v1alpha1.WarmWorkspace) []string { return []string{string(w.Spec.TemplateRef.Name)} })},
+
 		{&v1alpha1.Workspace{}, Coming, of(func(w *v1alpha1.Workspace) []string {
 			return []string{ids.Build(ids.Of(w), ComingNumber(w)).String()}
 		})},
@@ -222,6 +225,7 @@ func Acting() (all, within []Index) {
 func Workload() []Index {
 	return []Index{
 		{&v1alpha1.TemplateVersion{}, UID, func(o client.Object) []string { return []string{string(o.GetUID())} }},
+		{&v1alpha1.WarmWorkspace{}, OfID, labelID},
 		{&corev1.Pod{}, OfID, labelID},
 		{&corev1.PersistentVolumeClaim{}, OfID, labelID},
 		{&v1alpha1.WorkspaceBuild{}, OfID, of(func(b *v1alpha1.WorkspaceBuild) []string {

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package warm
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/internal/ids"
+)
+
+// Wish is what the first build of a workspace takes.
+type Wish struct {
+	// Namespace is the workspace's, and Template its template's metadata.name.
+	Namespace string
+	Template  v1alpha1.ObjectName
+	// Parameters are what the build is made with, and Hash that of version and lasting parameters.
+	Parameters *v1alpha1.BuildParameters
+	Hash       string
+}
+
+// Claimable tells whether a workspace may claim a prepared one: it is as its own first build would make it, it is nobody's,
+// and every agent of it listens. Ephemeral parameters are in no hash, and must be the same too.
+func Claimable(slot *v1alpha1.WarmWorkspace, wish Wish) bool {
+	if slot.Namespace != wish.Namespace || slot.Spec.TemplateRef.Name != wish.Template || slot.Spec.ResolvedHash != wish.Hash ||
+		!equality.Semantic.DeepEqual(ephemeral(slot.Spec.Parameters), ephemeral(wish.Parameters)) {
+		return false
+	}
+	return slot.Spec.Claim == nil && slot.DeletionTimestamp == nil && slot.Status.Phase == v1alpha1.WarmReady && Listens(slot)
+}
+
+func ephemeral(p *v1alpha1.BuildParameters) map[string]v1alpha1.Value {
+	if p == nil {
+		return nil
+	}
+	return p.Ephemeral
+}
+
+// Listens tells whether every agent of a prepared workspace is connected.
+func Listens(slot *v1alpha1.WarmWorkspace) bool {
+	for _, a := range slot.Status.Agents {
+		if !a.Connected {
+			return false
+		}
+	}
+	return len(slot.Status.Agents) > 0
+}
+
+// Bound tells whether every agent has been given its secret, and so knows whose it is.
+func Bound(slot *v1alpha1.WarmWorkspace) bool {
+	for _, a := range slot.Status.Agents {
+		if a.SecretHash == "" {
+			return false
+		}
+	}
+	return len(slot.Status.Agents) > 0
+}
+
+// IsOf tells whether a prepared workspace is the one that a workspace has claimed.
+func IsOf(slot *v1alpha1.WarmWorkspace, w *v1alpha1.Workspace) bool {
+	return slot.Spec.Claim != nil && slot.Spec.Claim.WorkspaceRef.UID == w.UID && slot.Namespace == w.Namespace
+}
+
+// Claim is the merge patch by which a workspace claims a prepared one, at the resourceVersion at which that was free. Of
+// several who send one, the cluster takes the first.
+func Claim(slot *v1alpha1.WarmWorkspace, w *v1alpha1.Workspace, owner metav1.OwnerReference, now time.Time) map[string]any {
+	return map[string]any{
+		"metadata": map[string]any{
+			"uid": slot.UID, "resourceVersion": slot.ResourceVersion,
+			"labels":          map[string]any{v1alpha1.LabelID: ids.Of(w).String()},
+			"ownerReferences": []metav1.OwnerReference{owner},
+		},
+		"spec": map[string]any{"claim": v1alpha1.WarmClaim{
+			WorkspaceRef: v1alpha1.UIDReference{Name: v1alpha1.ObjectName(w.Name), UID: w.UID},
+			Owner:        w.Spec.Owner, At: now.UTC().Format(time.RFC3339Nano),
+		}},
+	}
+}
+
+// Reference is a prepared workspace as a build names it.
+func Reference(slot *v1alpha1.WarmWorkspace) *v1alpha1.UIDReference {
+	return &v1alpha1.UIDReference{Name: v1alpha1.ObjectName(slot.Name), UID: slot.UID}
+}
