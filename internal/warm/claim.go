@@ -49,10 +49,10 @@ func Listens(slot *v1alpha1.WarmWorkspace) bool {
 	return len(slot.Status.Agents) > 0
 }
 
-// Bound tells whether every agent has been given its secret, and so knows whose it is.
+// Bound tells whether every agent has said that it has its secret, and so knows whose it is.
 func Bound(slot *v1alpha1.WarmWorkspace) bool {
 	for _, a := range slot.Status.Agents {
-		if a.SecretHash == "" {
+		if !a.Bound {
 			return false
 		}
 	}
