@@ -206,8 +206,8 @@ var _ = Describe("The agent of a prepared pod", func() {
 
 		By("another server takes over, and what ends at the first changes nothing")
 		other := start()
-		fourth, _ := hold(ctx, other, p.shows())
 		replica := p.agent(ctx, "main").Replica
+		fourth, _ := hold(ctx, other, p.shows())
 		Expect(third.CloseNow()).To(Succeed())
 		Eventually(func(g Gomega) {
 			a := p.agent(ctx, "main")

@@ -39,7 +39,6 @@ type Handlers struct {
 
 // Routes is all that this package serves.
 func (h *Handlers) Routes() []httpapi.Route {
-	h.streams.open, h.comings = map[streamKey]*stream{}, newComings()
 	return []httpapi.Route{
 		{Method: "GET", Path: agentsdk.HoldPath, Tag: "Agents", Door: httpapi.PreparedAgents, Action: authz.Read, Status: 200,
 			Do: httpapi.AgentSocket(h.mayHold, h.hold)},

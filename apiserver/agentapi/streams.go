@@ -34,6 +34,9 @@ func (s *streams) begin(key streamKey) *stream {
 	if before := s.open[key]; before != nil {
 		close(before.replaced)
 	}
+	if s.open == nil {
+		s.open = map[streamKey]*stream{}
+	}
 	s.open[key] = mine
 	return mine
 }
@@ -58,12 +61,18 @@ const (
 )
 
 // comings bounds how often one agent may connect.
-type comings struct{ seen *lru.Cache }
-
-func newComings() comings { return comings{lru.New(remembered)} }
+type comings struct {
+	mu   sync.Mutex
+	seen *lru.Cache
+}
 
 // take counts one time. It gives back how long the agent must wait; zero when it may go on.
-func (c comings) take(key streamKey, now time.Time) time.Duration {
+func (c *comings) take(key streamKey, now time.Time) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.seen == nil {
+		c.seen = lru.New(remembered)
+	}
 	bucket := rate.NewLimiter(rate.Every(comingEvery), comingsBurst)
 	if known, ok := c.seen.Get(key); ok {
 		bucket, _ = known.(*rate.Limiter)

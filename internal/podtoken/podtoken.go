@@ -75,9 +75,6 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Pod, error) {
 	return t.claims.pod(), nil
 }
 
-// Forget drops what is known of a pod's tokens, which is gone.
-func (v *Verifier) Forget(pod types.UID) { v.reviews.forget(pod) }
-
 // refuse is the answer to a token that is not good.
 func refuse(why error) error {
 	f := fault.New(fault.Unauthenticated, "The agent's token is not valid.")

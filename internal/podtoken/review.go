@@ -15,7 +15,6 @@ import (
 	"golang.org/x/time/rate"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/berth-dev/berth/internal/fault"
@@ -143,15 +142,4 @@ func (r *reviews) keep(hash [sha256.Size]byte, answer reviewed, now time.Time) {
 		clear(r.known)
 	}
 	r.known[hash] = answer
-}
-
-// forget drops the answers about a pod.
-func (r *reviews) forget(pod types.UID) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for h, a := range r.known {
-		if a.pod.UID == pod {
-			delete(r.known, h)
-		}
-	}
 }
