@@ -18,7 +18,7 @@ package apiserver
 // +kubebuilder:rbac:groups=berth.dev,resources=workspaces,verbs=create;patch;delete
 // +kubebuilder:rbac:groups=berth.dev,resources=workspaces/status,verbs=patch
 // +kubebuilder:rbac:groups=berth.dev,resources=workspacebuilds,verbs=create;patch
-// +kubebuilder:rbac:groups=berth.dev,resources=warmworkspaces/status,verbs=patch
+// +kubebuilder:rbac:groups=berth.dev,resources=warmworkspaces;warmworkspaces/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 //
 // Agents' tokens are verified by the cluster's keys, which every service account may read; where it may not, the cluster is

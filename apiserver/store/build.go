@@ -7,7 +7,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/internal/ids"
@@ -29,6 +28,8 @@ type BuildRequest struct {
 	Version    *v1alpha1.UIDReference
 	Parameters *v1alpha1.BuildParameters
 	Hash       string
+	// Slot is the prepared workspace that the first build takes over; nil where it takes none.
+	Slot *v1alpha1.UIDReference
 	// Initiator asks for it, by the call of RequestID, at Now.
 	Initiator *v1alpha1.User
 	RequestID string
@@ -47,11 +48,8 @@ func NewBuild(w *v1alpha1.Workspace, r BuildRequest) *v1alpha1.WorkspaceBuild {
 				v1alpha1.LabelID:        ids.Of(w).String(),
 				v1alpha1.LabelBuild:     strconv.FormatInt(r.Number, 10),
 			},
-			Annotations: map[string]string{v1alpha1.AnnotationCreatedAt: r.Now.UTC().Format(time.RFC3339Nano)},
-			OwnerReferences: []metav1.OwnerReference{{
-				APIVersion: v1alpha1.GroupVersion.String(), Kind: "Workspace", Name: w.Name, UID: w.UID,
-				Controller: ptr.To(true), BlockOwnerDeletion: ptr.To(false),
-			}},
+			Annotations:     map[string]string{v1alpha1.AnnotationCreatedAt: r.Now.UTC().Format(time.RFC3339Nano)},
+			OwnerReferences: []metav1.OwnerReference{ledger.OwnerReference(w)},
 		},
 		Spec: v1alpha1.WorkspaceBuildSpec{
 			WorkspaceRef: v1alpha1.UIDReference{Name: v1alpha1.ObjectName(w.Name), UID: w.UID},
@@ -64,6 +62,7 @@ func NewBuild(w *v1alpha1.Workspace, r BuildRequest) *v1alpha1.WorkspaceBuild {
 			VersionRef:   r.Version,
 			Parameters:   r.Parameters,
 			ResolvedHash: r.Hash,
+			Slot:         r.Slot,
 			Wish:         &v1alpha1.Wish{State: w.Spec.State, Request: w.Spec.Request.DeepCopy()},
 			Orphan:       r.Orphan,
 			LogLevel:     r.LogLevel,

@@ -25,6 +25,7 @@ import (
 	"github.com/berth-dev/berth/internal/parameters"
 	"github.com/berth-dev/berth/internal/policy"
 	"github.com/berth-dev/berth/internal/schedule"
+	"github.com/berth-dev/berth/internal/warm"
 )
 
 // takeBack is how long a workspace whose first build could not be made may take to be removed again.
@@ -57,7 +58,7 @@ func (h *Handlers) create(ctx context.Context, at place, in codersdk.CreateWorks
 		}
 		return codersdk.Workspace{}, err
 	}
-	b, err := h.firstBuild(ctx, w, version, resolved)
+	b, err := h.firstBuild(ctx, w, template.Template, version, resolved)
 	if err != nil {
 		// Nothing half-made: without its build the workspace would start by itself in a moment, after an answer of failure.
 		left, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeBack)
@@ -240,8 +241,16 @@ func values(list []codersdk.WorkspaceBuildParameter) iter.Seq2[string, string] {
 }
 
 // firstBuild makes build 1 of a workspace that was just stored.
-func (h *Handlers) firstBuild(ctx context.Context, w *v1alpha1.Workspace, v *v1alpha1.TemplateVersion, r parameters.Resolved) (*v1alpha1.WorkspaceBuild, error) {
+// Where the template's pool has a prepared workspace for it, the build takes that over.
+func (h *Handlers) firstBuild(ctx context.Context, w *v1alpha1.Workspace, t *v1alpha1.Template, v *v1alpha1.TemplateVersion, r parameters.Resolved) (*v1alpha1.WorkspaceBuild, error) {
 	hash, err := parameters.Hash(v.UID, r)
+	if err != nil {
+		return nil, err
+	}
+	chosen := &v1alpha1.BuildParameters{Values: r.Values, Ephemeral: r.Ephemeral}
+	slot, err := h.Store.ClaimWarm(ctx, w, t, warm.Wish{
+		Namespace: w.Namespace, Template: v1alpha1.ObjectName(t.Name), Parameters: chosen, Hash: hash,
+	}, h.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -249,8 +258,9 @@ func (h *Handlers) firstBuild(ctx context.Context, w *v1alpha1.Workspace, v *v1a
 		Transition: v1alpha1.TransitionStart,
 		Number:     1,
 		Version:    &v1alpha1.UIDReference{Name: v1alpha1.ObjectName(v.Name), UID: v.UID},
-		Parameters: &v1alpha1.BuildParameters{Values: r.Values, Ephemeral: r.Ephemeral},
+		Parameters: chosen,
 		Hash:       hash,
+		Slot:       slot,
 		Initiator:  authz.From(ctx).Account,
 		RequestID:  httpapi.RequestID(ctx),
 		Now:        h.Now(),

@@ -40,8 +40,13 @@ func (r *Reconciler) write(ctx context.Context, s *scope, change func(*v1alpha1.
 
 // make makes the build that was decided on, and accepts it.
 func (r *Reconciler) make(ctx context.Context, s *scope, d ledger.Decision) error {
+	slot, err := r.slot(ctx, s, d.Spec)
+	if err != nil {
+		return err
+	}
 	build := r.build(s, d.Spec)
-	err := r.Create(ctx, build, phase.Owner)
+	build.Spec.Slot = slot
+	err = r.Create(ctx, build, phase.Owner)
 	switch {
 	case apierrors.IsAlreadyExists(err):
 		if build, err = r.answer(ctx, s, d.Spec); err != nil {

@@ -88,6 +88,9 @@ func (r *Reconciler) start(ctx context.Context, s *scope) error {
 		return err
 	}
 	s.stage = v1alpha1.StageStarting
+	if err := r.handover(ctx, s); err != nil {
+		return err
+	}
 	if ledger.InProgress(&s.build) && s.build.Status.Resources == nil {
 		// where there is a pod it goes on without; what clients are shown of it is worked out again with the next pass
 		if err := r.render(ctx, s); err != nil && len(s.pods) == 0 {

@@ -30,7 +30,7 @@ const (
 // for nothing, and neither does a start that has begun. As its count is the cache's, a few more may be let in at once.
 func (r *Reconciler) turn(ctx context.Context, s *scope) error {
 	b := &s.build
-	begun := b.Status.Job != nil || slices.ContainsFunc(s.pods, s.mine)
+	begun := b.Status.Job != nil || slices.ContainsFunc(s.pods, s.mine) || b.Spec.Slot != nil // what it takes over runs already
 	if r.AtOnce <= 0 || b.Spec.Transition != v1alpha1.TransitionStart || b.Spec.Cancel != nil || begun || !ledger.InProgress(b) {
 		return nil
 	}

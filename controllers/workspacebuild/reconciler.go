@@ -83,6 +83,8 @@ type scope struct {
 	events []corev1.Event
 	// queued is true where the start waits for its turn: its job has not begun.
 	queued bool
+	// bindBy is how long the agents of a prepared pod may still take to be told whose it has become; zero where none is awaited.
+	bindBy time.Duration
 	// stale is true when the build turned out to be no longer the accepted one: nothing is to be written.
 	stale bool
 }
@@ -208,11 +210,16 @@ func (s *scope) later(after *v1alpha1.WorkspaceBuild, outcome error, brief time.
 	return left
 }
 
-// made is when the build's first pod was made; the zero time where there is none.
+// made is when the build's first pod was made; the zero time where there is none. One that was prepared is older than its
+// build, and counts from then on.
 func (s *scope) made() time.Time {
 	var at time.Time
 	for i := range s.pods {
-		if c := v1alpha1.CreatedAt(&s.pods[i]); s.mine(s.pods[i]) && (at.IsZero() || c.Before(at)) {
+		c := v1alpha1.CreatedAt(&s.pods[i])
+		if b := v1alpha1.CreatedAt(&s.build); s.build.Spec.Slot != nil && c.Before(b) {
+			c = b
+		}
+		if s.mine(s.pods[i]) && (at.IsZero() || c.Before(at)) {
 			at = c
 		}
 	}
@@ -224,6 +231,9 @@ func (s *scope) again(after *v1alpha1.WorkspaceBuild) time.Duration {
 	var d time.Duration
 	if s.state != nil {
 		d = s.state.Recheck
+	}
+	if s.bindBy > 0 && (d == 0 || s.bindBy < d) {
+		d = s.bindBy
 	}
 	deadline := s.startDeadline()
 	if s.build.Spec.Cancel != nil {

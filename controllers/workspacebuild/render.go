@@ -48,5 +48,7 @@ func (r *Reconciler) input(ctx context.Context, s *scope) (render.Input, error) 
 		}
 		return render.Input{}, err
 	}
-	return render.InputOf(&s.workspace, &owner, s.template, s.organization, s.build.Spec.Parameters, r.Platform), nil
+	in := render.InputOf(&s.workspace, &owner, s.template, s.organization, s.build.Spec.Parameters, r.Platform)
+	s.heirlooms(in.Workspace.ClaimNames)
+	return in, nil
 }

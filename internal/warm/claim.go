@@ -3,9 +3,11 @@
 package warm
 
 import (
+	"math/rand/v2"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
@@ -22,14 +24,17 @@ type Wish struct {
 	Hash       string
 }
 
-// Claimable tells whether a workspace may claim a prepared one: it is as its own first build would make it, it is nobody's,
-// and every agent of it listens. Ephemeral parameters are in no hash, and must be the same too.
+// Fits tells whether a prepared workspace is as the workspace's own first build would make it. Ephemeral parameters are in no
+// hash, and must be the same too.
+func Fits(slot *v1alpha1.WarmWorkspace, wish Wish) bool {
+	return slot.Namespace == wish.Namespace && slot.Spec.TemplateRef.Name == wish.Template && slot.Spec.ResolvedHash == wish.Hash &&
+		equality.Semantic.DeepEqual(ephemeral(slot.Spec.Parameters), ephemeral(wish.Parameters))
+}
+
+// Claimable tells whether a workspace may claim a prepared one: it fits, it is nobody's, and every agent of it listens.
 func Claimable(slot *v1alpha1.WarmWorkspace, wish Wish) bool {
-	if slot.Namespace != wish.Namespace || slot.Spec.TemplateRef.Name != wish.Template || slot.Spec.ResolvedHash != wish.Hash ||
-		!equality.Semantic.DeepEqual(ephemeral(slot.Spec.Parameters), ephemeral(wish.Parameters)) {
-		return false
-	}
-	return slot.Spec.Claim == nil && slot.DeletionTimestamp == nil && slot.Status.Phase == v1alpha1.WarmReady && Listens(slot)
+	return Fits(slot, wish) && slot.Spec.Claim == nil && slot.DeletionTimestamp == nil &&
+		slot.Status.Phase == v1alpha1.WarmReady && Listens(slot)
 }
 
 func ephemeral(p *v1alpha1.BuildParameters) map[string]v1alpha1.Value {
@@ -83,4 +88,26 @@ func Claim(slot *v1alpha1.WarmWorkspace, w *v1alpha1.Workspace, owner metav1.Own
 // Reference is a prepared workspace as a build names it.
 func Reference(slot *v1alpha1.WarmWorkspace) *v1alpha1.UIDReference {
 	return &v1alpha1.UIDReference{Name: v1alpha1.ObjectName(slot.Name), UID: slot.UID}
+}
+
+// Candidates are those that a workspace may claim, in random order, so that many who ask at once do not all want the same.
+func Candidates(all []v1alpha1.WarmWorkspace, wish Wish) []*v1alpha1.WarmWorkspace {
+	var found []*v1alpha1.WarmWorkspace
+	for i := range all {
+		if Claimable(&all[i], wish) {
+			found = append(found, &all[i])
+		}
+	}
+	rand.Shuffle(len(found), func(i, j int) { found[i], found[j] = found[j], found[i] })
+	return found
+}
+
+// Has tells whether a workspace's template has a pool that it may claim from: one of its own namespace.
+func Has(t *v1alpha1.Template, w *v1alpha1.Workspace) bool {
+	return t != nil && t.Spec.WarmPool != nil && t.Namespace == w.Namespace
+}
+
+// Lost tells whether the cluster's refusal of a claim means that somebody else was faster, and the next one may be free.
+func Lost(err error) bool {
+	return apierrors.IsConflict(err) || apierrors.IsNotFound(err) || apierrors.IsInvalid(err)
 }
