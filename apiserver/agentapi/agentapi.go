@@ -40,7 +40,7 @@ type Handlers struct {
 // Routes is all that this package serves.
 func (h *Handlers) Routes() []httpapi.Route {
 	return []httpapi.Route{
-		{Method: "GET", Path: agentsdk.HoldPath, Tag: "Agents", Door: httpapi.PreparedAgents, Action: authz.Read, Status: 200,
+		{Method: "GET", Path: "/api/v2/workspaceagents/me/hold", Tag: "Agents", Door: httpapi.PreparedAgents, Action: authz.Read, Status: 200,
 			Do: httpapi.AgentSocket(h.mayHold, h.hold)},
 	}
 }
