@@ -26,8 +26,8 @@ import (
 func crds(t *testing.T) map[string]apiextensionsv1.CustomResourceDefinition {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(cluster.Root(), "config", "crd", "*.yaml"))
-	if err != nil || len(files) != 9 {
-		t.Fatalf("%d definitions, want 9: %v", len(files), err)
+	if err != nil || len(files) != 10 {
+		t.Fatalf("%d definitions, want 10: %v", len(files), err)
 	}
 	all := map[string]apiextensionsv1.CustomResourceDefinition{}
 	for _, file := range files {
@@ -112,6 +112,7 @@ func TestNamesAndColumns(t *testing.T) {
 		"Workspace":        {"bws", "OWNER,TEMPLATE,STATE,READY,REASON,AGE", []string{".spec.owner.user", ".spec.templateRef.name", ".status.phase"}},
 		"WorkspaceBuild":   {"bwb", "WORKSPACE,NUMBER,TRANSITION,REASON,BY,STATE,TOOK,AGE", []string{".spec.workspaceRef.name", ".spec.transition"}},
 		"DeletedWorkspace": {"bdws", "WORKSPACE,OWNER,TEMPLATE,CLAIMS-UNTIL,EXPIRES,AGE", []string{".spec.owner.user", ".spec.objectName"}},
+		"WarmWorkspace":    {"bwws", "TEMPLATE,VERSION,STATE,WORKSPACE,AGE", []string{".spec.templateRef.name", ".status.phase"}},
 		"Group":            {"bgrp", "MEMBERS,COST/DAY,RUNNING,READY,AGE", nil},
 		"User":             {"buser", "EMAIL,ROLES,STATE,LAST-SEEN,READY", nil},
 	}
@@ -170,7 +171,7 @@ func TestNoSpecHasAFragileType(t *testing.T) {
 	for _, spec := range []any{
 		v1alpha1.OrganizationSpec{}, v1alpha1.UserSpec{}, v1alpha1.GroupSpec{}, v1alpha1.TemplateSpec{},
 		v1alpha1.TemplateVersionSpec{}, v1alpha1.WorkspaceSpec{}, v1alpha1.WorkspaceBuildSpec{},
-		v1alpha1.DeletedWorkspaceSpec{}, v1alpha1.DryRunSpec{},
+		v1alpha1.DeletedWorkspaceSpec{}, v1alpha1.DryRunSpec{}, v1alpha1.WarmWorkspaceSpec{},
 	} {
 		walk(reflect.TypeOf(spec).Name(), reflect.TypeOf(spec))
 	}

@@ -16,8 +16,8 @@ func TestAdvisory_V60_NoWebhooks(t *testing.T) {
 		}
 	}
 	crds := of(all, "CustomResourceDefinition")
-	if len(crds) != 9 {
-		t.Fatalf("%d kinds, want 9", len(crds))
+	if len(crds) != 10 {
+		t.Fatalf("%d kinds, want 10", len(crds))
 	}
 	for _, o := range crds {
 		if _, converts := o.Object["spec"].(map[string]any)["conversion"]; converts {

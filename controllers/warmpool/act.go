@@ -103,7 +103,7 @@ func (r *Reconciler) say(ctx context.Context, s *scope, outcome error) error {
 	if equality.Semantic.DeepEqual(before, after) {
 		return nil
 	}
-	patch := map[string]any{"metadata": map[string]any{"uid": s.template.UID}, "status": map[string]any{"warmPool": after}}
+	patch := map[string]any{"metadata": map[string]any{"uid": s.template.UID}, "status": map[string]any{"warmPool": whole(after)}}
 	if err := phase.PatchStatus(ctx, r.Client, &s.template, patch); err != nil {
 		return client.IgnoreNotFound(err)
 	}
@@ -115,6 +115,18 @@ func (r *Reconciler) say(ctx context.Context, s *scope, outcome error) error {
 		r.Events.Eventf(&s.template, nil, corev1.EventTypeWarning, reason, "Prepare", "warm pool: %s", after.Message)
 	}
 	return nil
+}
+
+// whole is a status as a merge patch must hold it, in which what is absent would stay as it was.
+func whole(status *v1alpha1.WarmPoolStatus) any {
+	if status == nil {
+		return nil
+	}
+	all := map[string]any{"wanted": status.Wanted, "ready": status.Ready, "preparing": status.Preparing, "message": nil}
+	if status.Message != "" {
+		all["message"] = status.Message
+	}
+	return all
 }
 
 // status is how the pool stands after a pass. One that came to no decision leaves the counts as they were.
