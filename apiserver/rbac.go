@@ -18,8 +18,12 @@ package apiserver
 // +kubebuilder:rbac:groups=berth.dev,resources=workspaces,verbs=create;patch;delete
 // +kubebuilder:rbac:groups=berth.dev,resources=workspaces/status,verbs=patch
 // +kubebuilder:rbac:groups=berth.dev,resources=workspacebuilds,verbs=create;patch
-// +kubebuilder:rbac:groups=berth.dev,resources=warmworkspaces,verbs=patch
+// +kubebuilder:rbac:groups=berth.dev,resources=warmworkspaces;warmworkspaces/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+//
+// Agents' tokens are verified by the cluster's keys, which every service account may read; where it may not, the cluster is
+// asked.
+// +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
 //
 // Who may get which role, who is in which group, whom a template lets in and who makes organizations, is decided before the
 // write, by internal/authz; the policies ask for this verb of the writer.

@@ -3,9 +3,11 @@
 package apiserver
 
 import (
+	"log/slog"
 	"slices"
 	"time"
 
+	"github.com/berth-dev/berth/apiserver/agentapi"
 	"github.com/berth-dev/berth/apiserver/auditlog"
 	"github.com/berth-dev/berth/apiserver/authcheck"
 	"github.com/berth-dev/berth/apiserver/authn"
@@ -55,6 +57,10 @@ type Deps struct {
 	AccessURL string
 	// Secure says that they do so by https.
 	Secure bool
+	// Replica names this process among the API servers.
+	Replica string
+	// Log takes what no answer says.
+	Log *slog.Logger
 	// Now tells the time.
 	Now func() time.Time
 }
@@ -77,6 +83,7 @@ func Routes(d Deps) []httpapi.Route {
 		(&files.Handlers{Store: d.Store, Files: d.Files}).Routes(),
 		(&workspaces.Handlers{Store: d.Store, Now: d.Now}).Routes(),
 		(&builds.Handlers{Store: d.Store, Now: d.Now}).Routes(),
+		(&agentapi.Handlers{Store: d.Store, Replica: d.Replica, Log: d.Log, Now: d.Now}).Routes(),
 	)
 }
 

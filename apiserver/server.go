@@ -8,6 +8,7 @@ package apiserver
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -33,7 +35,9 @@ import (
 	"github.com/berth-dev/berth/apiserver/login"
 	"github.com/berth-dev/berth/apiserver/store"
 	"github.com/berth-dev/berth/internal/credentials"
+	"github.com/berth-dev/berth/internal/podtoken"
 	"github.com/berth-dev/berth/internal/records"
+	"github.com/berth-dev/berth/internal/render"
 	"github.com/berth-dev/berth/internal/serving"
 	"github.com/berth-dev/berth/internal/version"
 )
@@ -141,17 +145,23 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if err := s.store.Observe(ctx, s.auditor.Saw); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
+	replica, err := newReplica()
+	if err != nil {
+		return nil, err
+	}
 	deps := Deps{
 		Store: s.store, Files: s.store.Files(now), Credentials: s.proofs, Attempts: httpapi.NewAttempts(o.Limits), Noter: s.seen, Providers: providers, Auditor: s.auditor,
 		SessionLifetime: cmp.Or(o.SessionLifetime, login.DefaultLifetime), NoPasswords: o.NoPasswords,
-		MaxTokenLifetime: cmp.Or(o.MaxTokenLifetime, keys.DefaultMaxLifetime), AccessURL: access, Secure: strings.HasPrefix(access, "https://"), Now: now,
+		MaxTokenLifetime: cmp.Or(o.MaxTokenLifetime, keys.DefaultMaxLifetime), AccessURL: access, Secure: strings.HasPrefix(access, "https://"),
+		Replica: replica, Log: o.Log, Now: now,
 	}
 	fresh := &login.Fresh{Keys: s.proofs, Handlers: deps.login(), Log: o.Log}
 	s.session, s.aggregated, err = httpapi.New(httpapi.Config{
 		Routes:  Routes(deps),
 		Version: version.Wire(), Log: o.Log, Metrics: s.registry, Proxies: o.Proxies,
 		Session: &authn.Session{Keys: fresh, People: s.store, Noter: s.seen, Secure: deps.Secure}, Aggregated: s.frontProxy, Provider: provisioner,
-		Site: access, Stopping: s.stopping, Limits: o.Limits, Audit: s.auditor,
+		Agents: &authn.Agents{Tokens: podtoken.New(podtoken.Of(clientset), render.TokenAudience, now), Pods: s.store},
+		Site:   access, Stopping: s.stopping, Limits: o.Limits, Audit: s.auditor,
 	})
 	if err != nil {
 		return nil, err
@@ -174,6 +184,13 @@ func (s *Server) newAuditor(clientset kubernetes.Interface) *auditlog.Auditor {
 			return records.Follow(clientset, namespace, series...)
 		},
 	})
+}
+
+// newReplica names this process: by its host, which is the pod's name, and by chance, since a container may start again in
+// the same pod.
+func newReplica() (string, error) {
+	host, err := os.Hostname()
+	return host + "-" + strings.ToLower(rand.Text()[:6]), err
 }
 
 // accessURL is the URL without a trailing slash.

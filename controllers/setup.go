@@ -30,6 +30,7 @@ import (
 	kept "github.com/berth-dev/berth/internal/files"
 	"github.com/berth-dev/berth/internal/index"
 	"github.com/berth-dev/berth/internal/render"
+	"github.com/berth-dev/berth/internal/serving"
 )
 
 // gather is for how long what only moves a count is gathered. A count that may rise from nothing or fall to it is not.
@@ -45,6 +46,10 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	brief := cmp.Or(o.Brief, time.Second)
 	c, live, told, now := mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder("berth-manager"), clock.RealClock{}
 	platform := render.Platform{AgentImage: o.AgentImage}
+	if o.Service != "" {
+		platform.URL = serving.URL(o.Service, o.Namespace, o.ServicePort)
+	}
+	ca := func(ctx context.Context) (string, error) { return serving.Bundle(ctx, live, o.Namespace) }
 	accounts := phase.Impersonating(mgr.GetConfig(), mgr.GetScheme(), mgr.GetRESTMapper())
 	names := &claims.Claims{Client: c, Live: live, Namespace: o.Namespace, Clock: now}
 
@@ -60,7 +65,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		"WorkspaceBuild":  &workspacebuild.Reconciler{Client: c, Live: live, As: accounts, Platform: platform, Worker: o.Worker, AtOnce: o.StartsAtOnce, Clock: now, Brief: brief},
 		"TemplateVersion": &templateversion.Reconciler{Client: c, Live: live, As: accounts, Platform: platform, Worker: o.Worker, Events: told, Clock: now, Gather: gather},
 		"warm pools":      &warmpool.Reconciler{Client: c, Live: live, Events: told, Clock: now, Platform: platform},
-		"WarmWorkspace":   &warmworkspace.Reconciler{Client: c, Live: live, Clock: now, Platform: platform},
+		"WarmWorkspace":   &warmworkspace.Reconciler{Client: c, Live: live, Clock: now, Platform: platform, CA: ca},
 		"DryRun":          &dryrun.Reconciler{Client: c, Live: live, As: accounts, Platform: platform, Worker: o.Worker, Clock: now},
 	} {
 		if err := r.Setup(mgr); err != nil {

@@ -46,6 +46,8 @@ type Config struct {
 	Proxies []netip.Prefix
 	// Session and Aggregated find out who calls. Provider knows the identity provider; nil lets none in.
 	Session, Aggregated, Provider Authenticator
+	// Agents finds out which agent calls, where routes are for agents.
+	Agents AgentAuthenticator
 	// Site is where people reach the server, such as https://berth.example; empty where that is not known.
 	Site string
 	// Stopping is closed when streams are to end; nil never is.
@@ -70,7 +72,7 @@ func New(c Config) (session, aggregated http.Handler, err error) {
 		return nil, nil, err
 	}
 	limiter := newLimiter(c.Limits)
-	front := &door{name: "session", limiter: limiter, version: c.Version, log: c.Log, metrics: m, auth: c.Session, provider: c.Provider, proxies: c.Proxies, site: c.Site, stopping: c.Stopping, audit: c.Audit}
+	front := &door{name: "session", limiter: limiter, version: c.Version, log: c.Log, metrics: m, auth: c.Session, provider: c.Provider, agents: c.Agents, proxies: c.Proxies, site: c.Site, stopping: c.Stopping, audit: c.Audit}
 	back := &door{name: "aggregated", limiter: limiter, version: c.Version, log: c.Log, metrics: m, auth: c.Aggregated, proxies: c.Proxies, kubernetes: true, audit: c.Audit}
 	if front.mux, err = front.routes(c.Routes); err != nil {
 		return nil, nil, err
@@ -97,6 +99,7 @@ type door struct {
 	auth    Authenticator
 	// provider knows the identity provider.
 	provider Authenticator
+	agents   AgentAuthenticator // only the session door lets in any
 	limiter  *limiter
 	mux      *http.ServeMux
 	proxies  []netip.Prefix
@@ -161,33 +164,11 @@ func (d *door) serve(route Route) http.Handler {
 		t := traceOf(r)
 		t.route = route.Path
 		record := d.record(w, r, route)
-		if !d.kubernetes {
-			// The aggregated door knows no cookies.
-			if err := checkWrite(r, d.site); err != nil {
-				d.fail(w, r, err)
-				return
-			}
-		}
-		caller, err := d.knows(route.Door).Authenticate(r, route.Door.NeedsCaller())
-		if err == nil && caller == nil && route.Door.NeedsCaller() {
-			err = fault.New(fault.Unauthenticated, "You are signed out. Sign in to continue.")
-		}
-		if !d.kubernetes || caller != nil {
-			// Whom nobody knows behind the kube-apiserver, all of whose address is its own, that one has bounded.
-			if often := d.limiter.take(w.Header(), r, route, caller); often != nil {
-				err = often
-			}
-		}
+		ctx, err := d.admit(route, w, r, record)
 		if err != nil {
 			known(record, err)
 			d.fail(w, r, err)
 			return
-		}
-		ctx := audit.NewContext(r.Context(), record)
-		if caller != nil {
-			t.user = caller.User
-			record.Known(caller.Account)
-			ctx = authz.NewContext(ctx, caller)
 		}
 		if err := d.recordable(route); err != nil {
 			d.fail(w, r, err)
@@ -208,6 +189,52 @@ func (d *door) serve(route Route) http.Handler {
 			d.fail(w, r, err)
 		}
 	})
+}
+
+// admit finds out who calls, and puts them into the request's context: an agent, a person, the identity provider, or nobody
+// where the route lets in anyone.
+func (d *door) admit(route Route, w http.ResponseWriter, r *http.Request, record *audit.Record) (context.Context, error) {
+	ctx := audit.NewContext(r.Context(), record)
+	if !d.kubernetes { // the aggregated door knows no cookies
+		if err := checkWrite(r, d.site); err != nil {
+			return ctx, err
+		}
+	}
+	if route.Door.ForAgents() {
+		return d.admitAgent(ctx, route, w, r)
+	}
+	caller, err := d.knows(route.Door).Authenticate(r, route.Door.NeedsCaller())
+	if err == nil && caller == nil && route.Door.NeedsCaller() {
+		err = fault.New(fault.Unauthenticated, "You are signed out. Sign in to continue.")
+	}
+	if !d.kubernetes || caller != nil {
+		// Whom nobody knows behind the kube-apiserver, all of whose address is its own, that one has bounded.
+		if often := d.limiter.take(w.Header(), r, route, caller); often != nil {
+			err = often
+		}
+	}
+	if err != nil || caller == nil {
+		return ctx, err
+	}
+	traceOf(r).user = caller.User
+	record.Known(caller.Account)
+	return authz.NewContext(ctx, caller), nil
+}
+
+// admitAgent finds out which agent calls.
+func (d *door) admitAgent(ctx context.Context, route Route, w http.ResponseWriter, r *http.Request) (context.Context, error) {
+	if d.agents == nil {
+		return ctx, fault.New(fault.Unauthenticated, "No agents are known here.")
+	}
+	if often := d.limiter.take(w.Header(), r, route, nil); often != nil {
+		return ctx, often
+	}
+	agent, err := d.agents.Agent(r, route.Door == PreparedAgents)
+	if err != nil {
+		return ctx, err
+	}
+	traceOf(r).user = agent.String()
+	return context.WithValue(ctx, agentKey{}, agent), nil
 }
 
 // knows is who finds out who calls. Where there is no identity provider its routes are as unknown as any other.

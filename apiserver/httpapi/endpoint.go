@@ -24,6 +24,7 @@ type None struct{}
 type Endpoint struct {
 	action  authz.Action
 	caller  bool // it has no meaning without a known caller
+	agent   bool // it is asked by agents
 	raw     bool // it writes its answer itself, and may take long
 	socket  bool // it answers an upgrade to a websocket
 	in, out reflect.Type

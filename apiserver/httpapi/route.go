@@ -38,6 +38,10 @@ const (
 	AnyoneDirect
 	// Provider lets in the identity provider by its key, below SCIMPrefix only.
 	Provider
+	// Agents lets in the agents of workspaces, at /api/v2 only, and no person.
+	Agents
+	// PreparedAgents lets in those of prepared workspaces too, which are nobody's yet.
+	PreparedAgents
 )
 
 // String is the door's name in `make routes`.
@@ -53,11 +57,18 @@ func (d Door) String() string {
 		return "anyone-direct"
 	case Provider:
 		return "provider"
+	case Agents:
+		return "agents"
+	case PreparedAgents:
+		return "prepared-agents"
 	}
 	return "undeclared"
 }
 
-// NeedsCaller tells whether somebody must be known.
+// ForAgents tells whether agents are let in, and nobody else.
+func (d Door) ForAgents() bool { return d == Agents || d == PreparedAgents }
+
+// NeedsCaller tells whether a person, or the identity provider, must be known.
 func (d Door) NeedsCaller() bool { return d == Session || d == SessionDirect || d == Provider }
 
 // Aggregated tells whether the route is offered through the aggregation layer as well.
@@ -118,7 +129,7 @@ func (r Route) Check() error {
 	if r.Do.serve == nil {
 		fail("it does nothing")
 	}
-	if r.Door < Session || r.Door > Provider {
+	if r.Door < Session || r.Door > PreparedAgents {
 		fail("it declares no door")
 	}
 	if r.Asks() == "" {
@@ -129,6 +140,9 @@ func (r Route) Check() error {
 	}
 	if r.Do.caller && !r.Door.NeedsCaller() {
 		fail("its endpoint needs a caller, and its door lets in anyone")
+	}
+	if r.Do.agent != r.Door.ForAgents() {
+		fail("an agent's endpoint and an agents' door go together")
 	}
 	if r.Door.Aggregated() && !strings.HasPrefix(r.Path, SessionPrefix) {
 		fail("the aggregated door has only paths below %s", SessionPrefix)

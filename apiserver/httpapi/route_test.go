@@ -35,6 +35,9 @@ func TestAdvisory_V15_ARouteDeclaresDoorAndAction(t *testing.T) {
 		"a redirect as success":                 {change: func(r *Route) { r.Status = 302 }, wantErr: "no success"},
 		"a caller where anyone is let in":       {change: func(r *Route) { r.Door, r.Action, r.Do = Anyone, "", Visible(nothing) }, wantErr: "needs a caller"},
 		"the aggregated door beside the prefix": {change: func(r *Route) { r.Path = "/healthz" }, wantErr: "aggregated door"},
+		"an agents' endpoint where people are":  {change: func(r *Route) { r.Do = AgentSocket(nil, nil) }, wantErr: "go together"},
+		"a person's endpoint where agents are":  {change: func(r *Route) { r.Door = Agents }, wantErr: "go together"},
+		"an agents' endpoint for agents":        {change: func(r *Route) { r.Door, r.Do = PreparedAgents, AgentSocket(nil, nil) }},
 		"no method":                             {change: func(r *Route) { r.Method = "" }, wantErr: "no method"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -99,7 +99,7 @@ func openSocket(w http.ResponseWriter, r *http.Request) (*socket, error) {
 		return nil, err
 	}
 	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
-		f := fault.New(fault.Invalid, "A log is followed over a websocket. Ask with an upgrade to it, or without follow.")
+		f := fault.New(fault.Invalid, "This is a websocket. Ask with an upgrade to it; a log can be had without follow too.")
 		return nil, &Refusal{Fault: f, Status: http.StatusUpgradeRequired}
 	}
 	// The origin was judged above, by a stricter rule. Compression is left out: some clients can't take it.

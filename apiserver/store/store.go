@@ -89,7 +89,6 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	for _, kind := range kinds() {
 		byObject[kind] = cache.ByObject{}
 	}
-	byObject[&v1alpha1.WarmWorkspace{}] = cache.ByObject{} // nothing of it is shown
 	c, err := cache.New(o.Config, cache.Options{
 		Scheme:                      types,
 		ByObject:                    byObject,
@@ -146,7 +145,7 @@ func New(ctx context.Context, o Options) (*Store, error) {
 func kinds() []client.Object {
 	return []client.Object{
 		&v1alpha1.Organization{}, &v1alpha1.User{}, &v1alpha1.Group{}, &v1alpha1.Template{}, &v1alpha1.TemplateVersion{},
-		&v1alpha1.Workspace{}, &v1alpha1.WorkspaceBuild{}, &v1alpha1.DeletedWorkspace{}, &v1alpha1.DryRun{},
+		&v1alpha1.Workspace{}, &v1alpha1.WorkspaceBuild{}, &v1alpha1.DeletedWorkspace{}, &v1alpha1.DryRun{}, &v1alpha1.WarmWorkspace{},
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/berth-dev/berth/api/codersdk"
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/internal/ids"
+	"github.com/berth-dev/berth/internal/testing/cluster"
 	"github.com/berth-dev/berth/internal/parameters"
 )
 
@@ -104,13 +105,13 @@ var _ = Describe("Creating a workspace of a template with a warm pool", func() {
 	})
 
 	It("makes a workspace whatever becomes of the claim, and two never have one", func(ctx SpecContext) {
-		for _, m := range mishaps {
-			if m.status == 0 {
+		for _, m := range cluster.Mishaps() {
+			if m.Status == 0 {
 				continue // a process that has died answers nobody; what it left is the manager's
 			}
 			w := newWorld(ctx)
 			w.pooled(ctx, 1)
-			l := &luckless{mishap: m, parity: 1, only: "warmworkspaces/go-dev-warm-0"}
+			l := &cluster.Luckless{Mishap: m, Parity: 1, Only: "warmworkspaces/go-dev-warm-0"}
 			s := behind(ctx, l)
 			for i := range 2 {
 				body, err := json.Marshal(codersdk.CreateWorkspaceRequest{Name: fmt.Sprintf("api-%d", i), TemplateID: ids.Of(w.goDev)})
@@ -121,11 +122,11 @@ var _ = Describe("Creating a workspace of a template with a warm pool", func() {
 				answer, err := s.Client().Do(request)
 				Expect(err).NotTo(HaveOccurred())
 				Expect(answer.Body.Close()).To(Succeed())
-				Expect(answer.StatusCode).To(Equal(201), m.name)
+				Expect(answer.StatusCode).To(Equal(201), m.Name)
 			}
-			Expect(l.struck()).To(Equal(1), m.name)
-			Expect(w.takers(ctx)).To(HaveLen(1), m.name)
-			Expect(strings.Join(l.met, "")).To(HavePrefix("PATCH"))
+			Expect(l.Struck()).To(Equal(1), m.Name)
+			Expect(w.takers(ctx)).To(HaveLen(1), m.Name)
+			Expect(strings.Join(l.Met(), "")).To(HavePrefix("PATCH"))
 		}
 	})
 })

@@ -65,7 +65,7 @@ func TestCommandLine(t *testing.T) {
 }
 
 // The binary runs in images of which nothing is known, so it must not need anything of theirs, and it is copied at
-// each start of a workspace.
+// each start of a workspace. Half of it is TLS and HTTP, by which it reaches the API server.
 func TestBinaryIsSmallAndStatic(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "berth-agent")
 	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, ".")
@@ -85,7 +85,7 @@ func TestBinaryIsSmallAndStatic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if limit := int64(4 << 20); info.Size() > limit {
+	if limit := int64(8 << 20); info.Size() > limit {
 		t.Errorf("%d bytes, want at most %d", info.Size(), limit)
 	}
 	packages, err := exec.Command("go", "list", "-deps", ".").Output()

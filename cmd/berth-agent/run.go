@@ -19,6 +19,8 @@ func run(flags *flag.FlagSet, arguments []string, _ io.Writer) (int, error) {
 	o := agent.Options{Stderr: flags.Output()}
 	flags.StringVar(&o.Home, "home", "", "home directory; becomes HOME when that is unset or /")
 	flags.StringVar(&o.Directory, "directory", "", "where the command starts, made if absent (default the home directory)")
+	hold := flags.Bool("hold", false, "wait until the API server at $BERTH_URL, known by $BERTH_CA, says whose this pod is")
+	token := flags.String("token", agent.DefaultToken, "`file` of the pod's token for --hold")
 	flags.DurationVar(&o.Grace, "grace", agent.DefaultGrace, "time that processes have to end after SIGTERM")
 	if err := flags.Parse(arguments); err != nil {
 		return 2, errors.Join(errFlags, err)
@@ -30,6 +32,11 @@ func run(flags *flag.FlagSet, arguments []string, _ io.Writer) (int, error) {
 	var err error
 	if o.State, err = state(); err != nil {
 		return 2, err
+	}
+	if *hold {
+		o.Hold = &agent.Hold{
+			Name: flags.Lookup("name").Value.String(), URL: os.Getenv(agent.URLVariable), CA: os.Getenv(agent.CAVariable), Token: *token,
+		}
 	}
 	return agent.Run(o)
 }

@@ -85,8 +85,8 @@ func (s *scope) connected(agent string) bool {
 	return false
 }
 
-// running tells whether every container of a pod runs, and those without an agent are ready. An agent that holds is not
-// ready: it has started nothing.
+// running tells whether every container of a pod runs, and those without an agent are ready. What an agent waits for is no
+// matter of its container's readiness; whether it listens, its connection tells.
 func running(pod *corev1.Pod) bool {
 	agents := map[string]bool{}
 	for _, a := range podstate.Agents(pod) {

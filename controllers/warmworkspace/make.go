@@ -73,7 +73,11 @@ func (r *Reconciler) make(ctx context.Context, s *scope) error {
 	if len(problems) > 0 {
 		return render.Fault(problems)
 	}
-	rendered, refusal := compiled.Render(render.InputOfWarm(&s.slot, &s.template, s.org, r.Platform))
+	platform, err := r.platform(ctx)
+	if err != nil {
+		return err
+	}
+	rendered, refusal := compiled.Render(render.InputOfWarm(&s.slot, &s.template, s.org, platform))
 	if refusal != nil {
 		return refusal
 	}
@@ -102,6 +106,20 @@ func (r *Reconciler) make(ctx context.Context, s *scope) error {
 		return err
 	}
 	return nil
+}
+
+// platform is what the pod is told of the installation. The CA is read for each pod, since it may change; without one no
+// agent could wait for anything.
+func (r *Reconciler) platform(ctx context.Context) (render.Platform, error) {
+	p := r.Platform
+	if p.URL == "" {
+		return p, nil
+	}
+	var err error
+	if p.CA, err = r.CA(ctx); err != nil {
+		return p, phase.Wait(retry, v1alpha1.ReasonProgressing, "its agents would not know the API server: %v", err)
+	}
+	return p, nil
 }
 
 // stillFree ends the pass where the live prepared workspace is a person's, or on its way out, or has its pod.

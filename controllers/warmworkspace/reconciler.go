@@ -35,6 +35,7 @@ import (
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=get;list;watch;create
+// +kubebuilder:rbac:groups="",namespace=berth-system,resources=configmaps,resourceNames=berth-serving-ca,verbs=get
 
 // Reconciler holds the cluster to WarmWorkspaces.
 type Reconciler struct {
@@ -46,6 +47,8 @@ type Reconciler struct {
 	Clock clock.PassiveClock
 	// Platform is what the installation adds to every pod.
 	Platform render.Platform
+	// CA gives the certificates by which agents know the API server, as they are now. It is asked where the platform has a URL.
+	CA func(context.Context) (string, error)
 }
 
 // scope is what one pass knows.

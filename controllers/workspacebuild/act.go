@@ -126,5 +126,8 @@ func (r *Reconciler) start(ctx context.Context, s *scope) error {
 	if s.state != nil && !s.state.Ready {
 		return phase.Wait(0, s.state.Reason, "%s", s.state.Message)
 	}
+	if s.bindBy > 0 { // an agent is ready while it waits: its command runs once it was told
+		return phase.Wait(0, v1alpha1.ReasonStarting, "the agents of the prepared pod are being told whose it has become")
+	}
 	return nil
 }

@@ -95,6 +95,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		For(&v1alpha1.WorkspaceBuild{}).
 		Watches(&v1alpha1.Workspace{}, handler.EnqueueRequestsFromMapFunc(acceptedOf), builder.WithPredicates(ledgerMoved())).
 		Watches(&v1alpha1.WorkspaceBuild{}, handler.EnqueueRequestsFromMapFunc(r.next), builder.WithPredicates(leftWork())).
+		Watches(&v1alpha1.WarmWorkspace{}, handler.EnqueueRequestsFromMapFunc(takerOf)).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(r.holds)).
 		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(r.holds)).
 		Complete(phase.Calm(r))
@@ -107,6 +108,17 @@ func acceptedOf(_ context.Context, o client.Object) []reconcile.Request {
 		return nil
 	}
 	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: w.Namespace, Name: string(w.Status.Build.Name)}}}
+}
+
+// takerOf names the build that takes a prepared workspace over, which waits until its agents were told.
+func takerOf(_ context.Context, o client.Object) []reconcile.Request {
+	slot, ok := o.(*v1alpha1.WarmWorkspace)
+	if !ok || slot.Spec.Claim == nil {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: client.ObjectKey{
+		Namespace: slot.Namespace, Name: ledger.Name(string(slot.Spec.Claim.WorkspaceRef.Name), 1),
+	}}}
 }
 
 // holds names the build that the workspace of a pod or claim is held to.

@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -38,6 +39,9 @@ type Options struct {
 	Directory string
 	// Grace bounds the time between SIGTERM and SIGKILL.
 	Grace time.Duration
+	// Hold has the agent wait until the pod is somebody's before it starts the command; it is ready while it waits. Nil for a
+	// pod that is somebody's from the beginning.
+	Hold *Hold
 	// Command is a program, looked up in PATH, and its arguments. Empty: Run holds the container open.
 	Command []string
 	// Stderr gets what a person reading the container's log should know.
@@ -71,6 +75,19 @@ func Run(o Options) (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, state.end()) }()
 
+	if o.Hold != nil {
+		// What it says to the server after the claim, it says beside the command.
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		if err := state.enter(ready); err != nil {
+			return 1, err
+		}
+		if stopped, err := r.hold(ctx); err != nil {
+			return 1, err
+		} else if stopped {
+			return 0, errors.Join(state.enter(stopping), r.endEverything())
+		}
+	}
 	if err := r.settle(); err != nil {
 		return 1, err
 	}

@@ -38,6 +38,7 @@ var (
 var rows = []row{
 	{part: "api/v1alpha1", never: pure},
 	{part: "api/coderd", never: append([]string{"net/http"}, anyKubernetes...)},
+	{part: "api/agentsdk", never: append([]string{"net/http"}, anyKubernetes...)},
 	{part: "api/codersdk", never: append([]string{"net/http"}, anyKubernetes...)},
 
 	{part: "cmd/berth-manager", may: []string{"controllers", "internal/version"}},
@@ -99,6 +100,7 @@ var rows = []row{
 	{part: "internal/identity", may: []string{"api/v1alpha1", "internal/fault", "internal/authz", "internal/policy"}},
 	{part: "internal/signin", may: []string{"api/v1alpha1", "internal/fault"}, never: kubernetes},
 	{part: "internal/serving", may: []string{"api/v1alpha1"}},
+	{part: "internal/podtoken", may: []string{"internal/fault"}},
 
 	{part: "internal/testing/contract"},
 	{part: "internal/testing/", may: []string{"api/v1alpha1", "internal/", "internal/testing/", "controllers/phase"}},

@@ -81,6 +81,8 @@ const (
 	Identity = "spec.identities"
 	// Subject finds Users and Groups by a Kubernetes identity: SubjectKey.
 	Subject = "spec.subjects"
+	// Pod finds the Workspace, and the WarmWorkspace, whose pod has a uid.
+	Pod = "status.pod.uid"
 	// Default finds the Organizations that call themselves the default one; the value is "true".
 	Default = "spec.default"
 )
@@ -174,6 +176,9 @@ func All() []Index {
 			return nil
 		})},
 
+		{&v1alpha1.Workspace{}, Pod, of(func(w *v1alpha1.Workspace) []string { return podUID(w.Status.Pod) })},
+		{&v1alpha1.WarmWorkspace{}, Pod, of(func(w *v1alpha1.WarmWorkspace) []string { return podUID(w.Status.Pod) })},
+
 		{&v1alpha1.DeletedWorkspace{}, ID, wireID},
 		{&v1alpha1.DeletedWorkspace{}, Owner, of(func(d *v1alpha1.DeletedWorkspace) []string { return []string{string(d.Spec.Owner.User)} })},
 		{&v1alpha1.DeletedWorkspace{}, OwnerName, of(func(d *v1alpha1.DeletedWorkspace) []string {
@@ -221,7 +226,7 @@ func Acting() (all, within []Index) {
 		switch {
 		case i.Name == OfID:
 			within = append(within, i)
-		case i.Name == Coming || i.Name == OpenTo || i.Name == Build || i.Name == Job || build && (i.Name == ID || i.Name == Workspace):
+		case i.Name == Pod || i.Name == Coming || i.Name == OpenTo || i.Name == Build || i.Name == Job || build && (i.Name == ID || i.Name == Workspace):
 		default:
 			all = append(all, i)
 		}
@@ -349,6 +354,13 @@ func identities(u *v1alpha1.User) []string {
 		keys = append(keys, IdentityKey(i))
 	}
 	return keys
+}
+
+func podUID(p *v1alpha1.PodStatus) []string {
+	if p == nil || p.UID == "" {
+		return nil
+	}
+	return []string{string(p.UID)}
 }
 
 func subjects(list []v1alpha1.Subject) []string {

@@ -153,6 +153,9 @@ func (a *assembly) ownVariables(agent compiledAgent, c *corev1.Container) []v1al
 		{Name: "BERTH_TEMPLATE_NAME", Value: a.in.Template.Name},
 		{Name: "BERTH_ORGANIZATION_NAME", Value: a.in.Organization.Name},
 	}
+	if a.in.Hold && a.in.Platform.URL != "" {
+		vars = append(vars, v1alpha1.EnvVar{Name: "BERTH_URL", Value: a.in.Platform.URL}, v1alpha1.EnvVar{Name: "BERTH_CA", Value: a.in.Platform.CA})
+	}
 	if m := a.homeMount(c); m != nil {
 		vars = append(vars, v1alpha1.EnvVar{Name: "HOME", Value: m.MountPath})
 	} else if a.pod == nil {

@@ -137,6 +137,23 @@ func TestAgentEnvironment(t *testing.T) {
 	}
 }
 
+// Only a prepared pod says where its agents hear whose it becomes.
+func TestPreparedPodKnowsTheServer(t *testing.T) {
+	compiled := compile(t, plain)
+	in, _ := compiled.Sample()
+	for _, hold := range []bool{true, false} {
+		in.Hold, in.Platform.URL, in.Platform.CA = hold, "https://berth.test:443", "-----BEGIN CERTIFICATE-----"
+		w, refusal := compiled.Render(in)
+		if refusal != nil {
+			t.Fatal(refusal)
+		}
+		env := environment(w.Pod.Spec.Containers[0])
+		if said := env["BERTH_URL"] == in.Platform.URL && env["BERTH_CA"] == in.Platform.CA; said != hold {
+			t.Errorf("hold %v: %v", hold, env)
+		}
+	}
+}
+
 // A pod whose author pinned its processors keeps the quality of service that needs.
 func TestInitContainersKeepTheQualityOfService(t *testing.T) {
 	w := rendered(t, image("resources: {requests: {cpu: 2, memory: 4Gi}, limits: {cpu: 2, memory: 4Gi, example.com/gpu: 1}}"), nil)

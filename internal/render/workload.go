@@ -75,6 +75,9 @@ type Platform struct {
 	AgentImage string
 	// AgentImagePullPolicy is how that image is pulled; empty leaves it to Kubernetes.
 	AgentImagePullPolicy corev1.PullPolicy
+	// URL is where the agents of prepared pods reach the API server, such as https://berth-apiserver.berth-system.svc:443,
+	// and CA the certificates, in PEM, by which they know it. Other pods are told neither, nor are any where URL is empty.
+	URL, CA string
 }
 
 // Workload is what runs for a workspace.

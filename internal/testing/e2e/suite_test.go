@@ -51,6 +51,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 var _ = Describe("Berth", Ordered, ContinueOnFailure, func() {
 	Context("a workspace from a manifest", workspaceSpecs)
 	Context("a workspace whose template, image or node changes", lifecycleSpecs)
+	Context("a workspace of a template with a pool", warmSpecs)
 	Context("deleting a workspace", deletionSpecs)
 	Context("installing and removing", installSpecs)
 })
