@@ -41,6 +41,8 @@ type sizes struct {
 	few, many int
 	// light and heavy are the numbers of workspaces between which the manager's heap is compared.
 	light, heavy int
+	// claims is how many prepared workspaces are claimed.
+	claims int
 	// touched is how many reconciles a time is the median of.
 	touched int
 	// profiles is the directory that profiles of the manager are written to; empty means none.
@@ -62,6 +64,7 @@ func main() {
 	flag.IntVar(&s.many, "many", 2500, "and at last")
 	flag.IntVar(&s.light, "light", 1000, "how many workspaces the heap is measured at first")
 	flag.IntVar(&s.heavy, "heavy", 5000, "and at last")
+	flag.IntVar(&s.claims, "claims", 300, "how many prepared workspaces are claimed")
 	flag.IntVar(&s.touched, "touched", 400, "how many reconciles are timed")
 	flag.StringVar(&s.profiles, "profiles", "", "the directory that profiles of the manager are written to: its CPU while workspaces start, its heap where it is measured")
 	flag.StringVar(&only, "only", "", "the figures wanted, by comma; absent means all")
@@ -86,6 +89,14 @@ func exit(err error) {
 func run(ctx context.Context, s sizes, only []string) (err error) {
 	wanted := func(names ...string) bool {
 		return len(only) == 0 || slices.ContainsFunc(names, func(n string) bool { return slices.Contains(only, n) })
+	}
+	if wanted("claim-p50-over-floor", "claim-p99-ms") {
+		if err := measureClaims(ctx, s.claims); err != nil {
+			return err
+		}
+	}
+	if !wanted("start-ratio", "writes-per-start", "delete-ratio", "reconcile-growth", "manager-kib-per-workspace", "quiet-writes") {
+		return nil
 	}
 	p, err := newPlane(ctx, s.rate)
 	if err != nil {

@@ -107,7 +107,7 @@ var rows = []row{
 	{part: "internal/arch"},
 
 	{part: "hack/contract", may: []string{"internal/testing/contract"}},
-	{part: "hack/bench", may: []string{"controllers", "internal/testing/cluster", "internal/testing/given", "api/v1alpha1"}},
+	{part: "hack/bench", may: []string{"controllers", "apiserver/store", "internal/warm", "internal/testing/cluster", "internal/testing/given", "api/v1alpha1"}},
 	{part: "hack/routes", may: []string{"apiserver", "apiserver/httpapi"}},
 	{part: "hack/", may: []string{"api/", "apiserver", "apiserver/httpapi", "config"}},
 	{part: "config"},
