@@ -81,7 +81,7 @@ var _ = Describe("Changing an account to sign in at an OpenID Connect provider",
 		me, _ := b.me(ctx)
 		Expect(me).To(And(HaveField("ID", ids.Of(u.User)), HaveField("LoginType", codersdk.LoginTypeOIDC)))
 		Expect(meAt(ctx, at, old)).To(Equal(http.StatusUnauthorized), "the sessions of the password are over")
-		Expect(signInByPassword(ctx, at, u).Status).To(Equal(http.StatusForbidden))
+		Expect(signInByPassword(ctx, at, u).Status).To(Equal(http.StatusUnauthorized))
 		Expect(newBrowser(at).signIn(ctx).Status).To(Equal(http.StatusTemporaryRedirect))
 		Expect(b.cookies).NotTo(HaveKey("oauth_convert"))
 	})

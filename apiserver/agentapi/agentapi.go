@@ -133,14 +133,14 @@ func (h *Handlers) note(ctx context.Context, slot *v1alpha1.WarmWorkspace, name 
 }
 
 // leave writes down that the agent is not connected any more, unless another stream of it is, or somebody has claimed the
-// pod.
+// pod. It looks past the cache, which may not know yet that the agent was noted as connected here.
 func (h *Handlers) leave(ctx context.Context, a *httpapi.Agent, mine *stream) {
 	if !h.streams.end(streamKey{a.Slot.UID, a.Name}, mine) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaving)
 	defer cancel()
-	slot, err := h.Store.Slot(ctx, a.Slot)
+	slot, err := h.Store.SlotNow(ctx, a.Slot)
 	if fault.Is(err, fault.NotFound) {
 		return
 	}

@@ -68,5 +68,7 @@ func (h *Handlers) beginConversion(ctx context.Context, a store.Account, in code
 
 // methods says which ways to sign in there are.
 func (h *Handlers) methods(context.Context, httpapi.None) (codersdk.AuthMethods, error) {
-	return h.Providers.Methods(), nil
+	methods := h.Providers.Methods()
+	methods.Password.Enabled = !h.NoPasswords
+	return methods, nil
 }

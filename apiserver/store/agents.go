@@ -81,6 +81,18 @@ func (s *Store) Slot(ctx context.Context, of *v1alpha1.WarmWorkspace) (*v1alpha1
 	return slot, nil
 }
 
+// SlotNow is Slot past the cache, for who decides by what this process has written just before.
+func (s *Store) SlotNow(ctx context.Context, of *v1alpha1.WarmWorkspace) (*v1alpha1.WarmWorkspace, error) {
+	slot := &v1alpha1.WarmWorkspace{}
+	if err := s.live.Get(ctx, client.ObjectKeyFromObject(of), slot); err != nil {
+		return nil, asFault(err)
+	}
+	if slot.UID != of.UID {
+		return nil, notFound()
+	}
+	return slot, nil
+}
+
 // SlotAgents are the agents of a prepared workspace, by the content of its version.
 func (s *Store) SlotAgents(ctx context.Context, slot *v1alpha1.WarmWorkspace) ([]string, error) {
 	v, err := s.version(ctx, slot.Namespace, slot.Spec.VersionRef)

@@ -79,7 +79,7 @@ var _ = Describe("Creating a workspace of a template with a warm pool", func() {
 		made := w.workspace(ctx, w.ada, "api")
 		Expect(w.takers(ctx)).To(HaveLen(1))
 		Expect(made.LatestBuild.BuildNumber).To(BeEquivalentTo(1))
-		list := as[codersdk.WorkspacesResponse](ctx, 200, w.owner, "GET", "workspaces?q=template:go-dev", nil)
+		list := as[codersdk.WorkspacesResponse](ctx, 200, w.ada, "GET", "workspaces?q=template:go-dev", nil)
 		Expect(list.Workspaces).To(ConsistOf(HaveField("Name", "api")), "what is prepared is on no list")
 		for name, in := range map[string][]codersdk.WorkspaceBuildParameter{
 			"lasting": {{Name: "cpu", Value: "3"}}, "ephemeral": {{Name: "reset", Value: "true"}},
