@@ -19,8 +19,8 @@ import (
 	"github.com/berth-dev/berth/api/codersdk"
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/internal/ids"
-	"github.com/berth-dev/berth/internal/testing/cluster"
 	"github.com/berth-dev/berth/internal/parameters"
+	"github.com/berth-dev/berth/internal/testing/cluster"
 )
 
 // pooled has goDev have a pool, with so many prepared workspaces that can be claimed, of its defaults.
