@@ -56,17 +56,14 @@ type Handlers struct {
 // Routes is all that this package serves.
 func (h *Handlers) Routes() []httpapi.Route {
 	return []httpapi.Route{
-		{Method: "POST", Path: "/api/v2/users/login", Tag: "Authorization", Door: httpapi.AnyoneDirect, Action: authz.Authenticate, Status: 201,
-			PerMinute: httpapi.LoginsPerMinute,
-			Do:        httpapi.Plain(h.login)},
+		{Method: "POST", Path: "/api/v2/users/login", Tag: "Authorization", Door: httpapi.AnyoneDirect, Action: authz.Authenticate, Status: 201, PerMinute: httpapi.LoginsPerMinute,
+			Do: httpapi.Plain(h.login)},
 		{Method: "POST", Path: "/api/v2/users/logout", Tag: "Users", Door: httpapi.SessionDirect, Action: authz.Authenticate, Status: 200,
 			Do: httpapi.Plain(h.logout)},
-		{Method: "GET", Path: oidcPath, Tag: "Users", Door: httpapi.AnyoneDirect, Action: authz.Authenticate, Status: 307,
-			PerMinute: httpapi.LoginsPerMinute,
-			Do:        httpapi.Redirect(h.byProvider(oidcPath, h.Providers.OIDC))},
-		{Method: "GET", Path: gitHubPath, Tag: "Users", Door: httpapi.AnyoneDirect, Action: authz.Authenticate, Status: 307,
-			PerMinute: httpapi.LoginsPerMinute,
-			Do:        httpapi.Redirect(h.byProvider(gitHubPath, h.Providers.GitHub))},
+		{Method: "GET", Path: "/api/v2/users/oidc/callback", Tag: "Users", Door: httpapi.AnyoneDirect, Action: authz.Authenticate, Status: 307, PerMinute: httpapi.LoginsPerMinute,
+			Do: httpapi.Redirect(h.byProvider(oidcPath, h.Providers.OIDC))},
+		{Method: "GET", Path: "/api/v2/users/oauth2/github/callback", Tag: "Users", Door: httpapi.AnyoneDirect, Action: authz.Authenticate, Status: 307, PerMinute: httpapi.LoginsPerMinute,
+			Do: httpapi.Redirect(h.byProvider(gitHubPath, h.Providers.GitHub))},
 		{Method: "POST", Path: "/api/v2/users/{user}/convert-login", Tag: "Authorization", Door: httpapi.SessionDirect, Status: 201,
 			Do: httpapi.On(httpapi.ByName("user", h.find), authz.Update, h.beginConversion)},
 		{Method: "GET", Path: "/api/v2/users/authmethods", Tag: "Users", Door: httpapi.Anyone, Action: authz.Read, Status: 200,

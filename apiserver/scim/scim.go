@@ -46,26 +46,21 @@ type Handlers struct {
 
 // Routes is all that this package serves.
 func (h *Handlers) Routes() []httpapi.Route {
-	const (
-		users = httpapi.SCIMPrefix + "Users"
-		user  = users + "/{id}"
-		tag   = "Enterprise"
-		door  = httpapi.Provider
-	)
+	const tag, door = "Enterprise", httpapi.Provider
 	return []httpapi.Route{
-		{Method: "GET", Path: httpapi.SCIMPrefix + "ServiceProviderConfig", Tag: tag, Door: door, Action: authz.Read, Status: 200,
+		{Method: "GET", Path: "/scim/v2/ServiceProviderConfig", Tag: tag, Door: door, Action: authz.Read, Status: 200,
 			Do: httpapi.Raw(h.config)},
-		{Method: "GET", Path: users, Tag: tag, Door: door, Action: authz.Read, Status: 200,
+		{Method: "GET", Path: "/scim/v2/Users", Tag: tag, Door: door, Action: authz.Read, Status: 200,
 			Do: httpapi.Raw(h.list)},
-		{Method: "POST", Path: users, Tag: tag, Door: door, Status: 200,
+		{Method: "POST", Path: "/scim/v2/Users", Tag: tag, Door: door, Status: 200,
 			Do: httpapi.On(newcomer, authz.Create, h.create)},
-		{Method: "GET", Path: user, Tag: tag, Door: door, Action: authz.Read, Status: 200,
+		{Method: "GET", Path: "/scim/v2/Users/{id}", Tag: tag, Door: door, Action: authz.Read, Status: 200,
 			Do: httpapi.Raw(h.show)},
-		{Method: "PUT", Path: user, Tag: tag, Door: door, Status: 200,
+		{Method: "PUT", Path: "/scim/v2/Users/{id}", Tag: tag, Door: door, Status: 200,
 			Do: httpapi.On(h.find, authz.Update, h.replace)},
-		{Method: "PATCH", Path: user, Tag: tag, Door: door, Status: 200,
+		{Method: "PATCH", Path: "/scim/v2/Users/{id}", Tag: tag, Door: door, Status: 200,
 			Do: httpapi.On(h.find, authz.Update, h.change)},
-		{Method: "DELETE", Path: user, Tag: tag, Door: door, Status: 204,
+		{Method: "DELETE", Path: "/scim/v2/Users/{id}", Tag: tag, Door: door, Status: 204,
 			Do: httpapi.On(h.find, authz.Delete, h.leave)},
 	}
 }

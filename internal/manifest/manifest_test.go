@@ -65,7 +65,7 @@ func TestCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	kinds := strings.Join(c.Kinds(), ", ")
-	if !strings.Contains(kinds, "Template, TemplateVersion, User, Workspace, WorkspaceBuild") {
+	if !strings.Contains(kinds, "Template, TemplateVersion, User, WarmWorkspace, Workspace, WorkspaceBuild") {
 		t.Fatalf("kinds %s", kinds)
 	}
 	for name, c := range map[string]struct {

@@ -60,7 +60,7 @@ func TestQuery(t *testing.T) {
 	if err != nil || len(rows) != 2 {
 		t.Errorf("%v, %v", rows, err)
 	}
-	want := []string{door + ` owner:me template:"go dev" 0`, door + ` owner:me template:"go dev" 1`}
+	want := []string{door + `workspaces owner:me template:"go dev" 0`, door + `workspaces owner:me template:"go dev" 1`}
 	if diff := cmp.Diff(want, asked); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
