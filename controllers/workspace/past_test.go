@@ -59,11 +59,11 @@ const longAgo = 30
 func behind(ctx context.Context, c client.WithWatch, namespace string, r *rand.Rand) *past {
 	GinkgoHelper()
 	h := &history{under: c, namespace: namespace}
-	for item, list := range map[client.Object]client.ObjectList{
-		&v1alpha1.Workspace{}: &v1alpha1.WorkspaceList{}, &v1alpha1.WorkspaceBuild{}: &v1alpha1.WorkspaceBuildList{},
-		&corev1.Pod{}: &corev1.PodList{}, &corev1.PersistentVolumeClaim{}: &corev1.PersistentVolumeClaimList{},
-	} {
-		h.kinds = append(h.kinds, &memory{list: list, item: reflect.TypeOf(item)})
+	h.kinds = []*memory{ // in one order always, or a seed would not tell what comes
+		{list: &v1alpha1.WorkspaceList{}, item: reflect.TypeFor[*v1alpha1.Workspace]()},
+		{list: &v1alpha1.WorkspaceBuildList{}, item: reflect.TypeFor[*v1alpha1.WorkspaceBuild]()},
+		{list: &corev1.PodList{}, item: reflect.TypeFor[*corev1.Pod]()},
+		{list: &corev1.PersistentVolumeClaimList{}, item: reflect.TypeFor[*corev1.PersistentVolumeClaim]()},
 	}
 	h.note(ctx)
 	return h.cache(r)
@@ -240,5 +240,29 @@ var _ = Describe("A cache that stands still", func() {
 		for i := range kept {
 			Expect(kept[i].UID).To(Equal(claims[i].UID))
 		}
+	})
+
+	It("ends no pod of a build that it does not know yet", func(ctx SpecContext) {
+		w := found(ctx, env.Client)
+		ws := w.workspace(ctx, "api")
+		w.run(ctx, ws)
+		w.asks(ctx, ws, v1alpha1.RequestStop)
+		w.stopped(ctx, ws)
+		p := &play{world: w, ws: ws, cache: behind(ctx, w.Journal, w.org, rand.New(rand.NewPCG(1, 1)))}
+		stop := accepted(ctx, ws)
+		decides, acts := w.decides, w.acts
+		p.starts()
+		late := w.acts
+		w.decides, w.acts = decides, acts
+
+		w.asks(ctx, ws, v1alpha1.RequestStart)
+		pod := w.run(ctx, ws)
+		p.cache.note(ctx)
+		workspaces := p.cache.kinds[0]
+		p.cache.catches()
+		p.cache.at[workspaces] = 0 // what it knows of the workspace is from before the start, and of the pods of now
+		_, _ = late.Reconcile(ctx, stop)
+		Expect(w.pod(ctx, ws)).To(HaveField("DeletionTimestamp", BeNil()))
+		Expect(w.pod(ctx, ws).UID).To(Equal(pod.UID))
 	})
 })

@@ -56,15 +56,24 @@ func (r *Reconciler) stop(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// end deletes the pods that are meant and waits until they are gone.
+// end deletes the pods that are meant and waits until they are gone. A cache may know a pod before it knows the build that
+// the pod is for, and that build's pod is not to end for an earlier one: the live workspace is asked after the pods were
+// read, so that none of them can be of a build that comes later.
 func (r *Reconciler) end(ctx context.Context, s *scope, meant func(*corev1.Pod) bool) error {
 	var waits *corev1.Pod
+	held := false
 	for i := range s.pods {
 		pod := &s.pods[i]
 		if !meant(pod) {
 			continue
 		}
 		waits = pod
+		if pod.DeletionTimestamp == nil && !held {
+			if err := r.stillHeld(ctx, s); err != nil {
+				return err
+			}
+			held = true
+		}
 		if err := r.maker().End(ctx, pod); err != nil {
 			return err
 		}
