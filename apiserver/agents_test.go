@@ -292,4 +292,14 @@ var _ = Describe("The agent of a prepared pod", func() {
 		_, response := hold(ctx, env.server, shown{token: token, name: "main"})
 		Expect(response.StatusCode).To(Equal(http.StatusConflict))
 	}, NodeTimeout(time.Minute))
+
+	It("V10 that was prepared is nobody's once the record of its claim is gone", func(ctx SpecContext) {
+		ws := w.workspace(ctx)
+		pod, token := runs(ctx, ws.Namespace, ws.Name, "berth")
+		before := ws.DeepCopy()
+		ws.Status.Pod = &v1alpha1.PodStatus{Name: pod.Name, UID: pod.UID, Slot: "gone"}
+		Expect(env.Client.Status().Patch(ctx, ws, client.MergeFrom(before))).To(Succeed())
+		_, response := hold(ctx, env.server, shown{token: token, name: "main"})
+		Expect(response.StatusCode).To(Equal(http.StatusUnauthorized))
+	}, NodeTimeout(time.Minute))
 })

@@ -57,6 +57,13 @@ type PodStatus struct {
 	// +kubebuilder:validation:MaxLength=64
 	UID types.UID `json:"uid,omitempty"`
 
+	// Slot is the metadata.uid of the WarmWorkspace that the pod was prepared as; absent for a pod of the workspace's own. The
+	// record of that one alone knows the agents of such a pod.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	Slot types.UID `json:"slot,omitempty"`
+
 	// IP is the pod's address.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64

@@ -48,6 +48,9 @@ func (s *Store) PodByUID(ctx context.Context, uid types.UID) (PodParts, error) {
 		}
 	case len(slots) == 1:
 		p.Slot = slots[0]
+	case len(workspaces) == 1 && workspaces[0].Status.Pod.Slot != "":
+		// It was prepared, and the record is gone by which its agents were told: what was issued before must not count again.
+		return PodParts{}, notFound()
 	case len(workspaces) == 1:
 		p.Workspace = workspaces[0]
 	default:

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/controllers/phase"
@@ -226,7 +227,8 @@ func podStatus(s *scope) *v1alpha1.PodStatus {
 	if pod == nil {
 		return nil
 	}
-	return &v1alpha1.PodStatus{Name: pod.Name, UID: pod.UID, IP: pod.Status.PodIP, Node: pod.Spec.NodeName}
+	slot := types.UID(pod.Labels[v1alpha1.LabelSlot])
+	return &v1alpha1.PodStatus{Name: pod.Name, UID: pod.UID, Slot: slot, IP: pod.Status.PodIP, Node: pod.Spec.NodeName}
 }
 
 // volumes are the claims that are there, by the volume's name.

@@ -114,6 +114,7 @@ var _ = Describe("A first start with a warm pool", func() {
 		w.settle(ctx, ws)
 		Expect(w.ledger(ctx, ws)).To(Equal([]string{"1 Start Succeeded"}))
 		Expect(ws.Status.Pod.UID).To(Equal(pod.UID))
+		Expect(ws.Status.Pod.Slot).To(Equal(s.UID), "it is known as one that was prepared")
 		Expect(ws.Status.Volumes).To(ConsistOf(HaveField("ClaimName", claim.Name)))
 		w.prepares(ctx, s)
 		Expect(read(ctx, s)).To(BeTrue(), "it stays as the record of the claim while its pod lives")
