@@ -28,6 +28,8 @@ package apiserver
 // Who may get which role, who is in which group, whom a template lets in and who makes organizations, is decided before the
 // write, by internal/authz; the policies ask for this verb of the writer.
 // +kubebuilder:rbac:groups=berth.dev,resources=users;groups;organizations;templates,verbs=escalate
+// +kubebuilder:rbac:groups=berth.dev,resources=owners,verbs=own
+// +kubebuilder:rbac:groups=berth.dev,resources=templates,verbs=use
 //
 // +kubebuilder:rbac:groups="",namespace=berth-system,resources=secrets,verbs=get;list;watch;create;update;patch;delete
 // +kubebuilder:rbac:groups="",namespace=berth-system,resources=configmaps,verbs=get;list;watch;create;patch

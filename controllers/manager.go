@@ -14,8 +14,6 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/selection"
@@ -30,7 +28,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
-	"github.com/berth-dev/berth/controllers/organization"
 	"github.com/berth-dev/berth/internal/claims"
 )
 
@@ -52,6 +49,9 @@ type Options struct {
 	Brief time.Duration
 	// Worker is the name of this replica; absent means the host's name, which is the pod's.
 	Worker string
+	// KubectlAccess gives people, by RoleBindings in the namespaces of their organizations, what they may do on the wire. It
+	// goes by the admission policies, which must be installed.
+	KubectlAccess bool
 	// LeaderElect has one of several replicas act.
 	LeaderElect bool
 	// MetricsAddress and HealthAddress are where metrics and probes are served; "0" serves none.
@@ -141,9 +141,9 @@ func cached(own string) (cache.Options, error) {
 			&corev1.Pod{}:                   {Label: ours, Transform: s.trimPod},
 			&corev1.PersistentVolumeClaim{}: {Label: ours, Transform: s.trimClaim},
 			&corev1.ServiceAccount{}:        {Label: ours},
-			// by name, since our right to them goes by it
-			&rbacv1.RoleBinding{}: {Field: fields.OneTermEqualSelector(metav1.ObjectNameField, organization.MountableBinding)},
-			&corev1.Namespace{}:   {Label: labels.NewSelector().Add(*member)},
+			&rbacv1.Role{}:                  {Label: ours},
+			&rbacv1.RoleBinding{}:           {Label: ours},
+			&corev1.Namespace{}:             {Label: labels.NewSelector().Add(*member)},
 			&coordinationv1.Lease{}: {Namespaces: map[string]cache.Config{
 				own: {LabelSelector: labels.NewSelector().Add(*claim)},
 			}},

@@ -12,6 +12,7 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/berth-dev/berth/controllers/access"
 	"github.com/berth-dev/berth/controllers/activity"
 	"github.com/berth-dev/berth/controllers/apiservice"
 	"github.com/berth-dev/berth/controllers/dryrun"
@@ -67,6 +68,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		"warm pools":      &warmpool.Reconciler{Client: c, Live: live, Events: told, Clock: now, Platform: platform},
 		"WarmWorkspace":   &warmworkspace.Reconciler{Client: c, Live: live, Clock: now, Platform: platform, CA: ca},
 		"DryRun":          &dryrun.Reconciler{Client: c, Live: live, As: accounts, Platform: platform, Worker: o.Worker, Clock: now},
+		"access":          &access.Reconciler{Client: c, Off: !o.KubectlAccess, Writable: organization.MountableBinding},
 	} {
 		if err := r.Setup(mgr); err != nil {
 			return fmt.Errorf("controller of %s: %w", kind, err)

@@ -153,6 +153,8 @@ const (
 	LabelOrganization = "berth.dev/organization"
 	// LabelOwner on a namespace says whose workspaces alone it takes: a User's metadata.name.
 	LabelOwner = "berth.dev/owner"
+	// LabelAccess on a Role or RoleBinding marks it as what people have by their Users: "user".
+	LabelAccess = "berth.dev/access"
 	// LabelID on a pod or claim is the id of its workspace.
 	LabelID = "berth.dev/id"
 	// LabelBuild on a pod is the number of the build that made it.

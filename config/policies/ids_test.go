@@ -101,6 +101,8 @@ var _ = Describe("spec.id", func() {
 		clients[restorer] = impersonate(restorer)
 		grant(ctx, restorer, restorer,
 			rbacv1.PolicyRule{APIGroups: []string{"berth.dev"}, Resources: []string{"workspaces"}, Verbs: []string{"create"}},
+			rbacv1.PolicyRule{APIGroups: []string{"berth.dev"}, Resources: []string{"owners"}, Verbs: []string{"own"}},
+			rbacv1.PolicyRule{APIGroups: []string{"berth.dev"}, Resources: []string{"templates"}, Verbs: []string{"use"}},
 			rbacv1.PolicyRule{APIGroups: []string{"berth.dev"}, Resources: []string{"workspaces"}, Verbs: []string{"restore"},
 				ResourceNames: []string{"mine"}})
 		create := func(ctx context.Context, name string) error {

@@ -40,8 +40,10 @@ func TestPolicies(t *testing.T) {
 
 // The identities. Every one is authenticated by impersonation.
 const (
-	// editor may write everything of ours, and namespaces, and has none of the verbs that the policies ask for.
+	// editor may write everything of ours, for whomever, and namespaces, and has none of the verbs that make somebody more.
 	editor = "dev:editor"
+	// writer may write workspaces, and is given whose and of what in a spec.
+	writer = "dev:writer"
 	// admin has the chart's ClusterRole berth-admin, and may write namespaces.
 	admin = "dev:admin"
 	// master is a cluster administrator.
@@ -69,17 +71,23 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	ours := []string{"organizations", "users", "groups", "templates", "templateversions", "workspaces", "workspacebuilds"}
 	namespaces := rbacv1.PolicyRule{APIGroups: []string{""}, Verbs: []string{"create", "update", "patch", "delete", "get"},
 		Resources: []string{"namespaces", "namespaces/status", "namespaces/finalize"}}
-	grant(ctx, "editor", editor, namespaces, rbacv1.PolicyRule{
+	anybodys := []rbacv1.PolicyRule{
+		{APIGroups: []string{v1alpha1.GroupVersion.Group}, Resources: []string{"owners"}, Verbs: []string{"own"}},
+		{APIGroups: []string{v1alpha1.GroupVersion.Group}, Resources: []string{"templates"}, Verbs: []string{"use"}},
+	}
+	grant(ctx, "editor", editor, append(anybodys, namespaces, rbacv1.PolicyRule{
 		APIGroups: []string{v1alpha1.GroupVersion.Group},
 		Resources: append(ours, "users/status"),
 		Verbs:     []string{"get", "list", "watch", "create", "update", "patch", "delete"},
-	})
+	})...)
+	grant(ctx, "writer", writer, rbacv1.PolicyRule{APIGroups: []string{v1alpha1.GroupVersion.Group},
+		Resources: []string{"workspaces"}, Verbs: []string{"get", "create", "update", "patch", "delete"}})
 	grant(ctx, "namespaces", admin, namespaces)
 	for file, name := range map[string]string{"admin.yaml": admin, "manager.yaml": manager, "apiserver.yaml": apiserver} {
 		applyFile(ctx, filepath.Join("..", "rbac", file))
 		bind(ctx, "berth-"+strings.TrimSuffix(file, ".yaml"), name)
 	}
-	for _, name := range []string{editor, admin, manager, apiserver, collector, janitor} {
+	for _, name := range []string{editor, writer, admin, manager, apiserver, collector, janitor} {
 		clients[name] = impersonate(name)
 	}
 	clients[master] = impersonate(master, "system:masters")

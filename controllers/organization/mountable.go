@@ -5,9 +5,11 @@ package organization
 import (
 	"context"
 	"slices"
+	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	applymetav1 "k8s.io/client-go/applyconfigurations/meta/v1"
 	applyrbacv1 "k8s.io/client-go/applyconfigurations/rbac/v1"
@@ -23,9 +25,12 @@ import (
 // The same role lets it make the Secrets that a template generates, and act as a service account of the namespace, with
 // whose rights extra objects are applied.
 //
+// And it lets it write Roles and RoleBindings there, by which people have what their Users give them (package access);
+// the kube-apiserver holds those to what the manager has itself.
+//
 // In effect that adds no right to read or act to what the manager has: it may create pods in any namespace, and whoever
 // creates pods in one can mount every Secret there and run as every account. Nor can it become more: it writes
-// RoleBindings of one name, and binds to one role, which reads single objects and lists none.
+// RoleBindings of one name outside the namespaces of organizations, and binds to the chart's roles alone.
 const (
 	// MountableRole is the chart's ClusterRole, which nothing else binds.
 	MountableRole = "berth-mountable"
@@ -33,9 +38,9 @@ const (
 	MountableBinding = "berth-manager-mountable"
 )
 
-// The names stand in the rights, for list and watch as well: the cache asks for this one name, and an apply is
-// authorized by the name that it applies to, also where it creates.
-// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=rolebindings,resourceNames=berth-manager-mountable,verbs=get;list;watch;create;patch;delete
+// The name stands in the rights: an apply is authorized by the name that it applies to, also where it creates.
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=rolebindings,resourceNames=berth-manager-mountable,verbs=get;create;patch;delete
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=roles;rolebindings,verbs=get;list;watch
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=clusterroles,resourceNames=berth-mountable,verbs=bind
 
 // bind lets the manager look at single Secrets and ConfigMaps of a namespace of the organization.
@@ -45,7 +50,11 @@ func (r *Reconciler) bind(ctx context.Context, s *scope, namespace string) error
 		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: r.Own, Name: r.Manager}},
 	}
 	var is rbacv1.RoleBinding
-	err := r.Get(ctx, client.ObjectKey{Namespace: namespace, Name: MountableBinding}, &is)
+	key := client.ObjectKey{Namespace: namespace, Name: MountableBinding}
+	err := r.Get(ctx, key, &is)
+	if apierrors.IsNotFound(err) {
+		err = r.Live.Get(ctx, key, &is) // somebody else's, which is not cached, stands in the way
+	}
 	if client.IgnoreNotFound(err) != nil {
 		return err
 	}
@@ -67,7 +76,7 @@ func (r *Reconciler) bind(ctx context.Context, s *scope, namespace string) error
 		phase.Owner, client.ForceOwnership)
 }
 
-// withdraw removes the organization's bindings from the namespaces that are not its own any more.
+// withdraw removes the organization's bindings, and what people have, from the namespaces that are not its own any more.
 func (r *Reconciler) withdraw(ctx context.Context, s *scope) error {
 	var bindings rbacv1.RoleBindingList
 	if err := r.List(ctx, &bindings, client.MatchingLabels{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy}); err != nil {
@@ -77,6 +86,13 @@ func (r *Reconciler) withdraw(ctx context.Context, s *scope) error {
 		b := &bindings.Items[i]
 		if b.Name != MountableBinding || !owned(b, &s.org) || s.holds(b.Namespace) {
 			continue
+		}
+		found, err := phase.ClearAccess(ctx, r, b.Namespace)
+		if err != nil {
+			return err
+		}
+		if found {
+			return phase.Wait(time.Second, v1alpha1.ReasonProgressing, "what people may do in namespace %s is being taken back", b.Namespace)
 		}
 		if err := r.unbind(ctx, b); err != nil {
 			return err

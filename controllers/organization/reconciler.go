@@ -6,8 +6,8 @@
 // label by which it belonged to it and the manager's binding, and keeps everything else, the Pod Security level included,
 // since pods may run there.
 //
-// It makes no namespace for an owner, and grants nobody rights but the manager itself the one to look which Secrets and
-// ConfigMaps there are open to templates.
+// Where each member is to have a namespace, it makes those too. It grants nobody rights but the manager itself those that it has in organizations'
+// namespaces alone. What people have there is package access's.
 package organization
 
 import (
@@ -28,6 +28,7 @@ import (
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/controllers/phase"
+	"github.com/berth-dev/berth/internal/fault"
 	"github.com/berth-dev/berth/internal/index"
 	"github.com/berth-dev/berth/internal/render"
 )
@@ -40,15 +41,15 @@ const Finalizer = "berth.dev/organization"
 
 // +kubebuilder:rbac:groups=berth.dev,resources=organizations,verbs=get;list;watch;patch;escalate
 // +kubebuilder:rbac:groups=berth.dev,resources=organizations/status,verbs=patch
-// +kubebuilder:rbac:groups=berth.dev,resources=workspaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups=berth.dev,resources=users;workspaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Reconciler keeps Organizations.
 type Reconciler struct {
-	// Client reads from a cache that holds the namespaces with the organization label, the accounts that are ours and the
-	// RoleBindings named MountableBinding.
+	// Client reads from a cache that holds the namespaces with the organization label, and the accounts, Roles and
+	// RoleBindings that are ours.
 	client.Client
 	// Live reads namespaces and accounts that the cache does not hold as they are not ours yet.
 	Live client.Reader
@@ -72,6 +73,8 @@ type scope struct {
 	home *corev1.Namespace
 	// further are the other namespaces that belong to it.
 	further []corev1.Namespace
+	// nowhere tells of the members who have no namespace of their own where they should; nil when all do.
+	nowhere *fault.Error
 	// workspaces are those that stand in its namespaces, as NAMESPACE/NAME.
 	workspaces []string
 }
@@ -83,6 +86,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		For(&v1alpha1.Organization{}).
 		Watches(&v1alpha1.Organization{}, phase.Rematch(mgr.GetClient(), others, index.ID, index.Name, index.Default),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.User{}, handler.EnqueueRequestsFromMapFunc(r.joins), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(ofNamespace)).
 		Watches(&v1alpha1.Workspace{}, handler.EnqueueRequestsFromMapFunc(r.standsIn), builder.WithPredicates(arrivals())).
 		Watches(&corev1.ServiceAccount{}, handler.EnqueueRequestsFromMapFunc(r.standsIn)).
@@ -97,7 +101,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	steps := []phase.Step[scope]{
-		r.identity, r.observe, r.use, r.withdraw, r.withdrawVariables, r.decide, r.apply, r.bindVariables, r.soleDefault,
+		r.identity, r.observe, r.use, r.withdraw, r.withdrawVariables, r.decide, r.owners, r.apply, r.bindVariables, r.soleDefault,
+		r.everybodyHasOne,
 	}
 	if s.org.DeletionTimestamp != nil {
 		steps = []phase.Step[scope]{r.observe, r.use, r.unused, r.release}

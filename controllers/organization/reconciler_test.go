@@ -208,12 +208,4 @@ var _ = Describe("an Organization", func() {
 		Expect(namespace(ctx, "leaving").DeletionTimestamp).To(BeNil())
 		account(ctx, "leaving", "berth-workspace")
 	})
-
-	It("says what it stores and does not act on", func(ctx SpecContext) {
-		d, org := sit(), given.Organization("split", func(o *v1alpha1.Organization) { o.Spec.WorkspaceNamespaces = v1alpha1.WorkspaceNamespacesPerOwner })
-		create(ctx, org)
-		d.settle(ctx, org)
-		Expect(org).To(And(BeReady(), HaveCondition(v1alpha1.ConditionPolicyMet, metav1.ConditionFalse, v1alpha1.ReasonNotEnforced)))
-		Expect(Message(org, v1alpha1.ConditionPolicyMet)).To(ContainSubstring("spec.workspaceNamespaces"))
-	})
 })

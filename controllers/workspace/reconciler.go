@@ -26,7 +26,7 @@ import (
 	"github.com/berth-dev/berth/internal/podstate"
 )
 
-// +kubebuilder:rbac:groups=berth.dev,resources=workspaces,verbs=get;list;watch;patch;delete;own
+// +kubebuilder:rbac:groups=berth.dev,resources=workspaces,verbs=get;list;watch;patch;delete
 // +kubebuilder:rbac:groups=berth.dev,resources=workspaces/status,verbs=update
 // +kubebuilder:rbac:groups=berth.dev,resources=workspaces/finalizers,verbs=update
 // +kubebuilder:rbac:groups=berth.dev,resources=workspacebuilds,verbs=get;list;watch;create;patch;delete

@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/uuid"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -83,6 +84,8 @@ const (
 	Subject = "spec.subjects"
 	// Pod finds the Workspace, and the WarmWorkspace, whose pod has a uid.
 	Pod = "status.pod.uid"
+	// Bearer finds the Roles and RoleBindings that were made for a User, by the User's metadata.name.
+	Bearer = "owner.user"
 	// Default finds the Organizations that call themselves the default one; the value is "true".
 	Default = "spec.default"
 )
@@ -234,11 +237,13 @@ func Acting() (all, within []Index) {
 	return all, within
 }
 
-// Workload are the indexes of what workspaces are made of. Only the manager has use for them.
+// Workload are the indexes of what workspaces are made of, and of what lets people at them. Only the manager has use for them.
 func Workload() []Index {
 	return []Index{
 		{&v1alpha1.TemplateVersion{}, UID, func(o client.Object) []string { return []string{string(o.GetUID())} }},
 		{&v1alpha1.WarmWorkspace{}, OfID, labelID},
+		{&rbacv1.Role{}, Bearer, BearersOf},
+		{&rbacv1.RoleBinding{}, Bearer, BearersOf},
 		{&corev1.Pod{}, OfID, labelID},
 		{&corev1.PersistentVolumeClaim{}, OfID, labelID},
 		{&v1alpha1.WorkspaceBuild{}, OfID, of(func(b *v1alpha1.WorkspaceBuild) []string {
@@ -320,6 +325,21 @@ func labelID(o client.Object) []string {
 		return []string{id}
 	}
 	return nil
+}
+
+// BearersOf are the Users, by metadata.name, that a Role or RoleBinding belongs to, if it is one of those that people have by
+// their Users.
+func BearersOf(o client.Object) []string {
+	if o.GetLabels()[v1alpha1.LabelAccess] == "" {
+		return nil
+	}
+	var users []string
+	for _, ref := range o.GetOwnerReferences() {
+		if ref.Kind == "User" && ref.APIVersion == v1alpha1.GroupVersion.String() {
+			users = append(users, ref.Name)
+		}
+	}
+	return users
 }
 
 func wireName(o client.Object) []string {

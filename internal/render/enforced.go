@@ -21,9 +21,6 @@ func NotEnforced(object v1alpha1.Object) []string {
 		f.content(&o.Spec.Content)
 	case *v1alpha1.User:
 		f.add(o.Spec.PasswordSecret != nil, "spec.passwordSecret")
-		f.add(o.Spec.ExternalID != "", "spec.externalID")
-	case *v1alpha1.Organization:
-		f.add(o.Spec.WorkspaceNamespaces == v1alpha1.WorkspaceNamespacesPerOwner, "spec.workspaceNamespaces")
 	}
 	return f
 }

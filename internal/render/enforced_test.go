@@ -71,7 +71,6 @@ func everythingStated() map[string]v1alpha1.Object {
 		state(reflect.ValueOf(object).Elem().FieldByName("Spec"))
 	}
 	template.Spec.Lifecycle.UserCancel = v1alpha1.PermissionForbid
-	organization.Spec.WorkspaceNamespaces = v1alpha1.WorkspaceNamespacesPerOwner
 	return all
 }
 
