@@ -153,14 +153,14 @@ var _ = Describe("The audit log", Ordered, ContinueOnFailure, func() {
 		const password = "correct horse battery"
 		p := newPerson(ctx, w.organization.Name)
 		setPassword(ctx, p, password)
-		from := session("").with("X-Forwarded-For", "203.0.113.9")
+		from := session("").with("X-Forwarded-For", "198.18.7.9") // a network of its own: attempts that are alike are counted together
 		a := ask(ctx, from, "POST", "/api/v2/users/login", codersdk.LoginWithPasswordRequest{Email: p.Spec.Email, Password: password})
 		Expect(a.Status).To(Equal(http.StatusCreated))
 		found := entriesOf(ctx, auditor, a)
 		Expect(found).To(HaveLen(1))
 		Expect(found[0].Action).To(Equal(codersdk.AuditActionLogin))
 		Expect(found[0].User.Username).To(Equal(p.WireName()))
-		Expect(found[0].IP).To(Equal("203.0.113.9"))
+		Expect(found[0].IP).To(Equal("198.18.7.9"))
 		Expect(found[0].ResourceType).To(Equal(codersdk.ResourceTypeAPIKey))
 		Expect(found[0].Description).To(Equal("{user} logged in"))
 		var began codersdk.LoginWithPasswordResponse
