@@ -7,7 +7,6 @@ package policies_test
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -21,8 +20,6 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -84,7 +81,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 		Resources: []string{"workspaces"}, Verbs: []string{"get", "create", "update", "patch", "delete"}})
 	grant(ctx, "namespaces", admin, namespaces)
 	for file, name := range map[string]string{"admin.yaml": admin, "manager.yaml": manager, "apiserver.yaml": apiserver} {
-		applyFile(ctx, filepath.Join("..", "rbac", file))
+		Expect(env.CreateFrom(ctx, filepath.Join("..", "rbac", file))).To(Succeed())
 		bind(ctx, "berth-"+strings.TrimSuffix(file, ".yaml"), name)
 	}
 	for _, name := range []string{editor, writer, admin, manager, apiserver, collector, janitor} {
@@ -96,7 +93,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	Expect(err).NotTo(HaveOccurred())
 	Expect(files).NotTo(BeEmpty())
 	for _, file := range files {
-		applyFile(ctx, file)
+		Expect(env.CreateFrom(ctx, file)).To(Succeed())
 	}
 	settled(ctx)
 })
@@ -154,24 +151,6 @@ func impersonate(name string, groups ...string) client.Client {
 	c, err := client.New(config, client.Options{Scheme: env.Scheme})
 	Expect(err).NotTo(HaveOccurred())
 	return c
-}
-
-// applyFile creates every object of a file of manifests.
-func applyFile(ctx context.Context, file string) {
-	GinkgoHelper()
-	f, err := os.Open(file)
-	Expect(err).NotTo(HaveOccurred())
-	defer func() { Expect(f.Close()).To(Succeed()) }()
-	documents := yaml.NewYAMLOrJSONDecoder(f, 4096)
-	for {
-		object := &unstructured.Unstructured{}
-		if documents.Decode(&object.Object) != nil {
-			return
-		}
-		if len(object.Object) > 0 {
-			Expect(env.Client.Create(ctx, object)).To(Succeed(), "%s", file)
-		}
-	}
 }
 
 // home makes a namespace of its own that belongs to an organization, and gives its name.

@@ -102,7 +102,7 @@ func (r *Reconciler) want(ctx context.Context, s *scope) error {
 	if err := r.List(ctx, &organizations, client.UnsafeDisableDeepCopy); err != nil {
 		return err
 	}
-	person, err := r.person(ctx, &s.user, organizations.Items)
+	person, err := r.person(ctx, &s.user)
 	if err != nil {
 		return err
 	}
@@ -123,28 +123,18 @@ func (r *Reconciler) want(ctx context.Context, s *scope) error {
 }
 
 // person is the User as far as rights go. The groups that an identity brings along are known to whoever has proven it.
-func (r *Reconciler) person(ctx context.Context, u *v1alpha1.User, organizations []v1alpha1.Organization) (authz.Subject, error) {
+func (r *Reconciler) person(ctx context.Context, u *v1alpha1.User) (authz.Subject, error) {
 	groups, err := phase.Groups(ctx, r, u)
 	if err != nil {
 		return authz.Subject{}, err
 	}
+	byDefault, err := phase.DefaultOrganization(ctx, r)
+	if err != nil {
+		return authz.Subject{}, err
+	}
 	return authz.Subject{
-		User: u.Name, Roles: u.Spec.Roles, Groups: groups, Memberships: authz.Memberships(u, byDefault(organizations)),
+		User: u.Name, Roles: u.Spec.Roles, Groups: groups, Memberships: authz.Memberships(u, byDefault),
 	}, nil
-}
-
-// byDefault is the Organization of those who name none: the oldest that calls itself so.
-func byDefault(organizations []v1alpha1.Organization) string {
-	var first *v1alpha1.Organization
-	for i := range organizations {
-		if o := &organizations[i]; o.Spec.Default && (first == nil || phase.Older(o, first)) {
-			first = o
-		}
-	}
-	if first == nil {
-		return ""
-	}
-	return first.Name
 }
 
 // places are the namespaces of organizations in which the manager may give rights.

@@ -37,7 +37,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.Template{}, everybody, changed).
 		Watches(&v1alpha1.Organization{}, everybody, changed).
 		Watches(&corev1.Namespace{}, everybody, builder.WithPredicates(relabelled())).
-		Watches(&v1alpha1.Workspace{}, handler.EnqueueRequestsFromMapFunc(ownerOf), builder.WithPredicates(comesOrGoes())).
+		Watches(&v1alpha1.Workspace{}, handler.EnqueueRequestsFromMapFunc(ownerOf), builder.WithPredicates(phase.ComesOrGoes())).
 		Watches(&rbacv1.Role{}, handler.EnqueueRequestsFromMapFunc(r.bearer)).
 		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(r.bearer)).
 		Complete(phase.Calm(r))
@@ -99,11 +99,6 @@ func ownerOf(_ context.Context, o client.Object) []reconcile.Request {
 
 func request(user string) reconcile.Request {
 	return reconcile.Request{NamespacedName: types.NamespacedName{Name: user}}
-}
-
-// comesOrGoes passes objects that are new or gone: who owns one never changes.
-func comesOrGoes() predicate.Predicate {
-	return predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }}
 }
 
 // relabelled passes namespaces that are new, gone or going, and those that may belong to somebody else by now.

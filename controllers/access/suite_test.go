@@ -4,7 +4,6 @@ package access_test
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -14,8 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -53,30 +50,13 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(files).NotTo(BeEmpty())
 		for _, file := range files {
-			applyFile(ctx, file)
+			Expect(env.CreateFrom(ctx, file)).To(Succeed())
 		}
 	}
 	create(ctx, &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "berth-manager"},
 		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "berth-manager"},
 		Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: "berth-system", Name: "berth-manager"}}})
 })
-
-func applyFile(ctx context.Context, file string) {
-	GinkgoHelper()
-	f, err := os.Open(file)
-	Expect(err).NotTo(HaveOccurred())
-	defer func() { Expect(f.Close()).To(Succeed()) }()
-	documents := yaml.NewYAMLOrJSONDecoder(f, 4096)
-	for {
-		object := &unstructured.Unstructured{}
-		if documents.Decode(&object.Object) != nil {
-			return
-		}
-		if len(object.Object) > 0 {
-			Expect(env.Client.Create(ctx, object)).To(Succeed(), "%s", file)
-		}
-	}
-}
 
 func create(ctx context.Context, objects ...client.Object) {
 	GinkgoHelper()

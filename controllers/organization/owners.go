@@ -4,6 +4,7 @@ package organization
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -19,7 +20,6 @@ import (
 	"github.com/berth-dev/berth/controllers/phase"
 	"github.com/berth-dev/berth/internal/authz"
 	"github.com/berth-dev/berth/internal/fault"
-	"github.com/berth-dev/berth/internal/index"
 	"github.com/berth-dev/berth/internal/render"
 )
 
@@ -42,6 +42,7 @@ func (r *Reconciler) owners(ctx context.Context, s *scope) error {
 		have[n.Labels[v1alpha1.LabelOwner]] = true
 	}
 	var refused []*fault.Error
+	var ending error
 	for _, user := range members {
 		if have[user] {
 			continue
@@ -51,22 +52,24 @@ func (r *Reconciler) owners(ctx context.Context, s *scope) error {
 			refused = append(refused, f)
 			continue
 		}
+		if wait := (*phase.Waiting)(nil); errors.As(err, &wait) { // the others need not wait with it
+			ending = err
+			continue
+		}
 		if err != nil {
 			return err
 		}
 		s.further = append(s.further, *n)
 	}
-	s.nowhere = fault.Join("members without a namespace", refused...)
+	s.nowhere = ending
+	if f := fault.Join("members without a namespace", refused...); f != nil {
+		s.nowhere = f
+	}
 	return nil
 }
 
-// everybodyHasOne stalls an organization some of whose members have no namespace. It comes last: the others have theirs.
-func (r *Reconciler) everybodyHasOne(_ context.Context, s *scope) error {
-	if s.nowhere == nil {
-		return nil
-	}
-	return s.nowhere
-}
+// everybodyHasOne says which members have no namespace. It comes last: the others have theirs.
+func (r *Reconciler) everybodyHasOne(_ context.Context, s *scope) error { return s.nowhere }
 
 // ownNamespace makes a member's namespace.
 func (r *Reconciler) ownNamespace(ctx context.Context, s *scope, user string) (*corev1.Namespace, error) {
@@ -106,7 +109,7 @@ func OwnNamespace(organization, user string) string {
 
 // members are the Users who belong to an organization and can use it, by metadata.name.
 func (r *Reconciler) members(ctx context.Context, org *v1alpha1.Organization) ([]string, error) {
-	byDefault, err := r.isDefault(ctx, org)
+	byDefault, err := phase.DefaultOrganization(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -123,18 +126,6 @@ func (r *Reconciler) members(ctx context.Context, org *v1alpha1.Organization) ([
 	}
 	slices.Sort(members)
 	return members, nil
-}
-
-// isDefault is the organization's name where Users without memberships belong to it, else empty.
-func (r *Reconciler) isDefault(ctx context.Context, org *v1alpha1.Organization) (string, error) {
-	if !org.Spec.Default {
-		return "", nil
-	}
-	elder, err := phase.Elder(ctx, r, org, &v1alpha1.OrganizationList{}, client.MatchingFields{index.Default: "true"})
-	if err != nil || elder != nil {
-		return "", err
-	}
-	return org.Name, nil
 }
 
 // joins names the Organizations of a User that give each member a namespace.

@@ -28,7 +28,6 @@ import (
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/controllers/phase"
-	"github.com/berth-dev/berth/internal/fault"
 	"github.com/berth-dev/berth/internal/index"
 	"github.com/berth-dev/berth/internal/render"
 )
@@ -74,7 +73,7 @@ type scope struct {
 	// further are the other namespaces that belong to it.
 	further []corev1.Namespace
 	// nowhere tells of the members who have no namespace of their own where they should; nil when all do.
-	nowhere *fault.Error
+	nowhere error
 	// workspaces are those that stand in its namespaces, as NAMESPACE/NAME.
 	workspaces []string
 }
@@ -88,7 +87,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.User{}, handler.EnqueueRequestsFromMapFunc(r.joins), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(ofNamespace)).
-		Watches(&v1alpha1.Workspace{}, handler.EnqueueRequestsFromMapFunc(r.standsIn), builder.WithPredicates(arrivals())).
+		Watches(&v1alpha1.Workspace{}, handler.EnqueueRequestsFromMapFunc(r.standsIn), builder.WithPredicates(phase.ComesOrGoes())).
 		Watches(&corev1.ServiceAccount{}, handler.EnqueueRequestsFromMapFunc(r.standsIn)).
 		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(r.standsIn)).
 		Complete(phase.Calm(r))

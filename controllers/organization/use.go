@@ -9,8 +9,6 @@ import (
 	"strings"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/controllers/phase"
@@ -55,9 +53,4 @@ func (r *Reconciler) unused(_ context.Context, s *scope) error {
 		names += fmt.Sprintf(", %d more", n-len(shown))
 	}
 	return phase.Wait(0, v1alpha1.ReasonInUse, "it goes when its workspaces are gone: %s", names)
-}
-
-// arrivals passes workspaces that come and go: nothing else of them matters here.
-func arrivals() predicate.Predicate {
-	return predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }}
 }

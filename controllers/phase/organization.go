@@ -13,6 +13,7 @@ import (
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/internal/fault"
+	"github.com/berth-dev/berth/internal/index"
 )
 
 // Organization gives the Organization that the object's namespace belongs to. What stands in a namespace of none is never
@@ -53,6 +54,25 @@ func Home(ctx context.Context, c client.Reader, o client.Object, kind string) (*
 			kind, organization.Name, organization.Name).Because(v1alpha1.ReasonNotAnOrganization)
 	}
 	return organization, nil
+}
+
+// DefaultOrganization is the name of the Organization of Users without memberships: the oldest that calls itself so; empty
+// where there is none.
+func DefaultOrganization(ctx context.Context, c client.Reader) (string, error) {
+	var list v1alpha1.OrganizationList
+	if err := c.List(ctx, &list, client.MatchingFields{index.Default: "true"}); err != nil {
+		return "", err
+	}
+	var first *v1alpha1.Organization
+	for i := range list.Items {
+		if o := &list.Items[i]; first == nil || Older(o, first) {
+			first = o
+		}
+	}
+	if first == nil {
+		return "", nil
+	}
+	return first.Name, nil
 }
 
 func notAnOrganization(o client.Object, kind, organization string) error {
