@@ -99,11 +99,11 @@ func (s *shared) trimClaim(o any) (any, error) {
 	return left, nil
 }
 
-// trimNotes leaves out the texts that a pod's own files are made of, and the digest of what it was asked to be, which nobody reads here.
+// trimNotes leaves out the texts that a pod's own files and scripts are made of, and the digest of what it was asked to be, which nobody reads here.
 func trimNotes(all map[string]string) map[string]string {
 	some := maps.Clone(all)
 	maps.DeleteFunc(some, func(key, _ string) bool {
-		return key == v1alpha1.AnnotationIntent || strings.HasPrefix(key, v1alpha1.AnnotationFile)
+		return key == v1alpha1.AnnotationIntent || strings.HasPrefix(key, v1alpha1.AnnotationFile) || strings.HasPrefix(key, v1alpha1.AnnotationScript)
 	})
 	return some
 }

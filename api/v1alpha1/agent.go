@@ -190,9 +190,9 @@ type AppHealthCheck struct {
 type ScriptRunAt string
 
 const (
-	// ScriptRunAtStart runs when the agent has started.
+	// ScriptRunAtStart runs whenever the agent has started, beside the container's command.
 	ScriptRunAtStart ScriptRunAt = "Start"
-	// ScriptRunAtStop runs when the agent is told to stop.
+	// ScriptRunAtStop runs when the agent is told to stop, before it ends anything.
 	ScriptRunAtStop ScriptRunAt = "Stop"
 	// ScriptRunAtSchedule runs by the clock.
 	ScriptRunAtSchedule ScriptRunAt = "Schedule"
@@ -224,25 +224,27 @@ type Script struct {
 	// RunAt is Start, Stop or Schedule.
 	RunAt ScriptRunAt `json:"runAt"`
 
-	// Schedule is the cron expression of runAt: Schedule, with six fields, seconds first.
+	// Schedule is the cron expression of runAt: Schedule, with six fields, seconds first, by the container's clock and zone.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	Schedule string `json:"schedule,omitempty"`
 
-	// Run is the script. A first line that starts with #! chooses the interpreter; otherwise it is a shell's.
+	// Run is the script. A first line that starts with #! chooses the interpreter; otherwise it is /bin/sh.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=131072
 	Run string `json:"run"`
 
-	// BlocksLogin makes people wait for a start script before a shell opens.
+	// BlocksLogin makes people wait for a start script: the workspace is ready when it has ended, also when it failed.
 	// +optional
 	BlocksLogin bool `json:"blocksLogin,omitempty"`
 
-	// Timeout is how long it may take; absent sets no limit.
+	// Timeout is how long it may take; absent sets no limit. What a stop script has without one is 10s; with one, at most an
+	// hour, the pod gets the time to end that the script needs, unless its terminationGracePeriodSeconds says otherwise.
 	// +optional
 	Timeout Duration `json:"timeout,omitempty"`
 
-	// LogPath is the file that also gets the script's output; absent means one beside the agent's own log.
+	// LogPath is the file that also gets the output of the script's last run: an absolute path, or one that begins with ~/.
+	// Absent means /.berth/log/NAME.log, of which 256 KiB are kept.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	LogPath string `json:"logPath,omitempty"`

@@ -183,6 +183,8 @@ const (
 	AnnotationAgents = "berth.dev/agents"
 	// AnnotationFile begins the annotations of a pod that hold the files of its template's content.
 	AnnotationFile = "berth.dev/file."
+	// AnnotationScript begins the annotations of a pod that hold the scripts of its template's content, by agent and number.
+	AnnotationScript = "berth.dev/script."
 	// AnnotationKeys on a Secret that was made for a workspace names its keys, so that none need be read.
 	AnnotationKeys = "berth.dev/keys"
 	// AnnotationSecrets on a claim names the Secrets of its workspace, which go when its last claim goes.

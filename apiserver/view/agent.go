@@ -126,8 +126,8 @@ func (a agentParts) status(b codersdk.WorkspaceBuild, now time.Time) codersdk.Wo
 	return codersdk.WorkspaceAgentConnecting
 }
 
-// lifecycle is the agent's own word. One that says nothing has run its start scripts as soon as its container is ready,
-// for it has none yet.
+// lifecycle is the agent's own word. Where it says nothing, its container is ready as soon as the start scripts that block
+// have ended.
 func (a agentParts) lifecycle() codersdk.WorkspaceAgentLifecycle {
 	word := codersdk.WorkspaceAgentLifecycle(a.reported.Lifecycle)
 	switch {

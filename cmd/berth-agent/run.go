@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"github.com/berth-dev/berth/internal/agent"
+	"github.com/berth-dev/berth/internal/script"
 	"github.com/berth-dev/berth/internal/version"
 )
 
@@ -21,6 +22,8 @@ func run(flags *flag.FlagSet, arguments []string, _ io.Writer) (int, error) {
 	flags.StringVar(&o.Directory, "directory", "", "where the command starts, made if absent (default the home directory)")
 	hold := flags.Bool("hold", false, "wait until the API server at $BERTH_URL, known by $BERTH_CA, says whose this pod is")
 	token := flags.String("token", agent.DefaultToken, "`file` of the pod's token for --hold")
+	scripts := flags.String("scripts", "[]", "the template's scripts, as JSON")
+	flags.StringVar(&o.ScriptsFrom, "scripts-from", agent.DefaultScripts, "`directory` that holds the scripts")
 	flags.DurationVar(&o.Grace, "grace", agent.DefaultGrace, "time that processes have to end after SIGTERM")
 	if err := flags.Parse(arguments); err != nil {
 		return 2, errors.Join(errFlags, err)
@@ -31,6 +34,9 @@ func run(flags *flag.FlagSet, arguments []string, _ io.Writer) (int, error) {
 	o.Command = flags.Args()
 	var err error
 	if o.State, err = state(); err != nil {
+		return 2, err
+	}
+	if o.Scripts, err = script.Parse(*scripts); err != nil {
 		return 2, err
 	}
 	if *hold {

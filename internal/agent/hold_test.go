@@ -27,6 +27,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/berth-dev/berth/api/agentsdk"
+	"github.com/berth-dev/berth/internal/script"
 )
 
 // Texts that must never turn up where anybody could read them.
@@ -112,17 +113,24 @@ func printer() []string {
 func TestHoldUntilClaimed(t *testing.T) {
 	t.Parallel()
 	hold, comings := holdServer(t, nil)
-	r := play(t, Options{Hold: hold, Command: printer()})
+	from := t.TempDir()
+	if err := os.WriteFile(filepath.Join(from, "0"), []byte(`echo "starts for $BERTH_OWNER_NAME with URL=$BERTH_URL" >&2`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := play(t, Options{Hold: hold, Command: printer(), ScriptsFrom: from,
+		Scripts: []script.Script{{Name: "clone", From: "0", At: script.AtStart, Blocks: true}, {Name: "save", From: "0", At: script.AtStop}}})
 	c := next(r, comings)
 	r.Expect([]string{c.token, c.secret, c.name}).To(Equal([]string{canaryToken, "", "main"}))
 	r.untilReady()
 	r.Expect(r.stdout.String()).To(BeEmpty(), "nothing runs before the claim")
+	r.Expect(r.stderr.String()).NotTo(ContainSubstring("starts"), "nor does a script")
 	home := t.TempDir()
 	c.tell(r, agentsdk.EnvVar{Name: "WHOSE", Value: canaryEnv + " $(X) $$"}, agentsdk.EnvVar{Name: "BERTH_OWNER_NAME", Value: "ada"}, agentsdk.EnvVar{Name: "HOME", Value: home})
 	c.taken(r)
 	command := r.number("up")
 	r.Expect(r.stdout.String()).To(ContainSubstring("WHOSE=" + canaryEnv + " $(X) $$ OWNER=ada URL= CA= HOME=" + home))
-	r.Expect(Ready(r.state)).To(Succeed())
+	r.untilTold("[clone] starts for ada with URL=\n")
+	r.untilReady()
 
 	// V 6, V 7: the secret is in no environment, file or log, and what was told in none that others can read.
 	for _, pid := range []int{r.pid, command} {
@@ -238,11 +246,12 @@ func TestHoldEndsWhenAsked(t *testing.T) {
 	t.Parallel()
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		hold, comings := holdServer(t, nil)
-		r := play(t, Options{Hold: hold, Command: printer()})
+		r := play(t, Options{Hold: hold, Command: printer(), Scripts: []script.Script{{Name: "save", From: "0", At: script.AtStop}}})
 		c := next(r, comings)
 		r.untilReady()
 		r.send(signal)
 		r.exits(0)
+		r.Expect(r.stderr.String()).NotTo(ContainSubstring("save"), "what was nobody's has nothing to save")
 		close(c.done)
 		r.Expect(Ready(r.state)).To(MatchError(ErrNotReady))
 	}

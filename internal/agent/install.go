@@ -17,8 +17,8 @@ const Binary = "berth-agent"
 const stateDirectory = "run"
 
 // Install copies the running binary to directory/berth-agent (mode 0755), making the directory if it is absent, and
-// makes directory/run, in which each container's agent keeps its state whatever its user is. The copy appears whole
-// or not at all, and replaces one that is there already.
+// makes directory/run, in which each container's agent keeps its state whatever its user is, and directory/log, which
+// gets what scripts write. The copy appears whole or not at all, and replaces one that is there already.
 func Install(directory string) error {
 	if err := os.MkdirAll(directory, 0o755); err != nil {
 		return fmt.Errorf("--to %s: %w", directory, err)
@@ -39,13 +39,15 @@ func Install(directory string) error {
 	if err := publish(root, Binary, self, 0o755); err != nil {
 		return fmt.Errorf("install %s in %s: %w", Binary, directory, err)
 	}
-	if err := root.Mkdir(stateDirectory, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("make %s in %s: %w", stateDirectory, directory, err)
-	}
 	// Writable for all, as containers of one pod may run as different users, and sticky, so that none of them can
 	// take another's file away.
-	if err := root.Chmod(stateDirectory, 0o777|fs.ModeSticky); err != nil {
-		return fmt.Errorf("open %s in %s to every user: %w", stateDirectory, directory, err)
+	for _, shared := range []string{stateDirectory, logDirectory} {
+		if err := root.Mkdir(shared, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("make %s in %s: %w", shared, directory, err)
+		}
+		if err := root.Chmod(shared, 0o777|fs.ModeSticky); err != nil {
+			return fmt.Errorf("open %s in %s to every user: %w", shared, directory, err)
+		}
 	}
 	return nil
 }

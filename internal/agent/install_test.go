@@ -42,7 +42,7 @@ func TestInstall(t *testing.T) {
 	g.Eventually(func() error { return Ready(filepath.Join(shared, "run", "main")) }).WithTimeout(10 * time.Second).Should(Succeed())
 	g.Expect(os.WriteFile(filepath.Join(shared, "."+Binary+".new"), []byte("half"), 0o600)).To(Succeed())
 	g.Expect(Install(shared)).To(Succeed())
-	g.Expect(entries(t, shared)).To(ConsistOf(Binary, "run"), "nothing half-written stays")
+	g.Expect(entries(t, shared)).To(ConsistOf(Binary, "run", "log"), "nothing half-written stays")
 }
 
 func TestInstallIsNeverSeenHalfDone(t *testing.T) {

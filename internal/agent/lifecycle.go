@@ -19,7 +19,7 @@ import (
 type phase string
 
 const (
-	starting phase = "starting" // directories are being made, the command is being started
+	starting phase = "starting" // directories are being made, the command is being started, start scripts that block run
 	ready    phase = "ready"    // the container holds, and its command, if it has one, runs
 	stopping phase = "stopping" // the container's processes are being ended
 )
@@ -61,14 +61,18 @@ func Ready(path string) error {
 	if lock.Type == syscall.F_UNLCK {
 		return fmt.Errorf("%w: the agent that wrote %s runs no more", ErrNotReady, path)
 	}
-	line, err := bufio.NewReader(io.LimitReader(file, 64)).ReadString('\n')
+	line, err := bufio.NewReader(io.LimitReader(file, longestState)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("--state %s: %w", path, err)
 	}
-	if said := phase(strings.TrimSpace(line)); said != ready {
-		return fmt.Errorf("%w: the agent says %q", ErrNotReady, said)
+	said, why, _ := strings.Cut(strings.TrimSpace(line), ": ")
+	switch {
+	case phase(said) == ready:
+		return nil
+	case why != "":
+		return fmt.Errorf("%w: the agent says %q: %s", ErrNotReady, said, why)
 	}
-	return nil
+	return fmt.Errorf("%w: the agent says %q", ErrNotReady, said)
 }
 
 // lifecycle is the running agent's hold on its state file.
@@ -102,9 +106,22 @@ func beginLifecycle(path string) (*lifecycle, error) {
 	return l, nil
 }
 
+// longestState bounds the line of a state file, in bytes.
+const longestState = 512
+
 // enter writes the phase. It comes down in one write that ends the first line, so a reader never sees half of it.
-func (l *lifecycle) enter(p phase) error {
-	line := string(p) + "\n"
+func (l *lifecycle) enter(p phase) error { return l.enterFor(p, "") }
+
+// enterFor writes the phase and what a person who asks should know of it.
+func (l *lifecycle) enterFor(p phase, why string) error {
+	line := string(p)
+	if why != "" {
+		line += ": " + strings.ReplaceAll(why, "\n", " ")
+	}
+	if len(line) >= longestState {
+		line = strings.ToValidUTF8(line[:longestState-1], "")
+	}
+	line += "\n"
 	if _, err := l.file.WriteAt([]byte(line), 0); err != nil {
 		return fmt.Errorf("write the agent's state: %w", err)
 	}

@@ -11,10 +11,13 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/berth-dev/berth/internal/script"
 )
 
 // DefaultGrace leaves ten seconds of Kubernetes' own default grace period of 30.
@@ -42,6 +45,9 @@ type Options struct {
 	// Hold has the agent wait until the pod is somebody's before it starts the command; it is ready while it waits. Nil for a
 	// pod that is somebody's from the beginning.
 	Hold *Hold
+	// Scripts are the template's for this agent, and ScriptsFrom is the directory that holds them.
+	Scripts     []script.Script
+	ScriptsFrom string
 	// Command is a program, looked up in PATH, and its arguments. Empty: Run holds the container open.
 	Command []string
 	// Stderr gets what a person reading the container's log should know.
@@ -49,7 +55,9 @@ type Options struct {
 }
 
 // Run is the first process of a container. It starts the command in a process group of its own, reaps every orphan,
-// and passes signals on to the command. It returns the container's exit code:
+// and passes signals on to the command. Beside the command it runs the scripts: those of the start as soon as the command
+// runs, and the agent is ready when those of them that block have ended; those of the clock from then on; those of the stop
+// when a signal asks to stop, before anything is ended. It returns the container's exit code:
 //
 // the command's own, or 128 and the number of the signal that ended it, when the command ends by itself; 127 or 126
 // when it is not found or cannot be run; 0 after SIGTERM, or, without a command, after another signal that asks to
@@ -69,6 +77,7 @@ func Run(o Options) (code int, err error) {
 	if r.reaper, err = newReaper(); err != nil {
 		return 1, err
 	}
+	r.scripts = r.newScripts()
 	state, err := beginLifecycle(o.State)
 	if err != nil {
 		return 1, err
@@ -85,7 +94,7 @@ func Run(o Options) (code int, err error) {
 		if stopped, err := r.hold(ctx); err != nil {
 			return 1, err
 		} else if stopped {
-			return 0, errors.Join(state.enter(stopping), r.endEverything())
+			return 0, errors.Join(state.enter(stopping), r.endEverything(r.end()))
 		}
 	}
 	if err := r.settle(); err != nil {
@@ -94,12 +103,17 @@ func Run(o Options) (code int, err error) {
 	if code, err := r.startCommand(); err != nil {
 		return code, err
 	}
-	if err := state.enter(ready); err != nil {
-		return 1, errors.Join(err, r.endEverything())
+	code, stopped, err := r.serve(state)
+	end := r.end()
+	err = errors.Join(err, state.enter(stopping))
+	if stopped {
+		err = errors.Join(err, r.scripts.stop(end.Add(-min(reserved, r.Grace/2))))
 	}
-	code = r.serve()
-	return code, errors.Join(state.enter(stopping), r.endEverything())
+	return code, errors.Join(err, r.endEverything(end))
 }
+
+// end is when everything in the container has to have ended that is asked to end now.
+func (r *runner) end() time.Time { return time.Now().Add(r.Grace) }
 
 // runner is one call of Run.
 type runner struct {
@@ -108,6 +122,7 @@ type runner struct {
 	reaper   *reaper
 	children chan os.Signal // one SIGCHLD is enough, however many children it stands for
 	signals  chan os.Signal
+	scripts  *scripts
 	command  int                       // the command's pid and process group; 0 without a command
 	ended    <-chan syscall.WaitStatus // never written to without a command
 }
@@ -144,17 +159,32 @@ func processGroup() *syscall.SysProcAttr {
 	return attributes
 }
 
-// serve waits for the end of the command or for a signal to stop, and returns the exit code for it.
-func (r *runner) serve() int {
+// serve runs the scripts, and waits for the end of the command or for a signal to stop. It returns the exit code for it, and
+// whether it was a signal.
+func (r *runner) serve(state *lifecycle) (code int, stopped bool, err error) {
+	clock, stopClock := context.WithCancel(context.Background())
+	defer stopClock()
+	if names := r.scripts.blocking(); len(names) > 0 {
+		if err := state.enterFor(starting, "it waits for the start scripts "+strings.Join(names, ", ")); err != nil {
+			return 1, false, err
+		}
+	}
+	free := r.scripts.start()
 	for {
 		select {
+		case <-free:
+			free = nil
+			if err := state.enter(ready); err != nil {
+				return 1, false, err
+			}
+			r.scripts.keepTime(clock)
 		case <-r.children:
 			r.reaper.reap()
 		case status := <-r.ended:
-			return exitCode(status)
+			return exitCode(status), false, nil
 		case s := <-r.signals:
 			if r.stops(s) {
-				return 0
+				return 0, true, nil
 			}
 			r.pass(s)
 		}
@@ -183,11 +213,10 @@ func (r *runner) pass(s os.Signal) {
 	}
 }
 
-// endEverything ends all processes that this one answers for, within Grace: the command's group has the first half of
-// it for itself, so that a command that supervises others can end them in its own order. What fails on the way is
+// endEverything ends all processes that this one answers for, until the deadline: the command's group has the first half
+// of the time for itself, so that a command that supervises others can end them in its own order. What fails on the way is
 // returned at the end, so that the rest is still tried.
-func (r *runner) endEverything() error {
-	deadline := time.Now().Add(r.Grace)
+func (r *runner) endEverything(deadline time.Time) error {
 	var failures []error
 	try := func(err error) { failures = append(failures, passOver(err)) }
 
@@ -195,7 +224,7 @@ func (r *runner) endEverything() error {
 		try(syscall.Kill(-r.command, syscall.SIGTERM))
 		// A stopped process gets to SIGTERM only once it goes on.
 		try(syscall.Kill(-r.command, syscall.SIGCONT))
-		_, err := r.await(time.Now().Add(r.Grace/2), r.groupGone)
+		_, err := r.await(time.Now().Add(time.Until(deadline)/2), r.groupGone)
 		try(err)
 	}
 	try(r.crowd.signal(syscall.SIGTERM))

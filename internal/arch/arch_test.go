@@ -43,7 +43,7 @@ var rows = []row{
 
 	{part: "cmd/berth-manager", may: []string{"controllers", "internal/version"}},
 	{part: "cmd/berth-apiserver", may: []string{"apiserver", "internal/version"}},
-	{part: "cmd/berth-agent", may: []string{"internal/agent", "internal/version"}, never: anyKubernetes},
+	{part: "cmd/berth-agent", may: []string{"internal/agent", "internal/script", "internal/version"}, never: anyKubernetes},
 
 	{part: "cmd/kubectl-berth", may: []string{"internal/plugin"}},
 
@@ -59,7 +59,8 @@ var rows = []row{
 	{part: "apiserver/", may: []string{"apiserver/httpapi", "apiserver/authn", "apiserver/store", "apiserver/view", "internal/", "api/"}, never: kubernetes},
 	{part: "apiserver", may: []string{"apiserver/", "internal/", "api/"}},
 
-	{part: "internal/agent", may: []string{"api/agentsdk", "internal/agentproto"}, never: anyKubernetes},
+	{part: "internal/agent", may: []string{"api/agentsdk", "internal/agentproto", "internal/script"}, never: anyKubernetes},
+	{part: "internal/script", never: append([]string{"net/http"}, anyKubernetes...)},
 	{part: "internal/version", never: anyKubernetes},
 	{part: "internal/fault", never: append([]string{"time"}, pure...)},
 	{part: "internal/ids", may: []string{"api/v1alpha1"}, never: append([]string{"time"}, pure...)},
@@ -78,7 +79,7 @@ var rows = []row{
 	{part: "internal/examples", may: []string{"api/v1alpha1"}, never: pure},
 	{part: "internal/podstate", may: []string{"api/v1alpha1", "internal/fault"}, never: pure},
 	{part: "internal/authz", may: []string{"api/v1alpha1", "internal/fault"}, never: pure},
-	{part: "internal/render", may: []string{"api/v1alpha1", "internal/fault", "internal/ids", "internal/parameters"}, never: pure},
+	{part: "internal/render", may: []string{"api/v1alpha1", "internal/fault", "internal/ids", "internal/parameters", "internal/schedule", "internal/script"}, never: pure},
 	{part: "internal/rollout", may: []string{"api/v1alpha1", "internal/schedule"}, never: pure},
 	{part: "internal/warm", may: []string{"api/v1alpha1", "internal/ids", "internal/schedule"}, never: pure},
 	{part: "internal/quota", may: []string{"api/v1alpha1", "internal/fault", "internal/ledger"}, never: pure},

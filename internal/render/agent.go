@@ -43,6 +43,7 @@ const (
 
 // placeAgents puts each agent into its container.
 func (a *assembly) placeAgents() {
+	a.allowStopScripts()
 	taken := map[string]string{}
 	for _, agent := range a.agents {
 		c := a.containerOf(agent)
@@ -94,6 +95,7 @@ func (a *assembly) place(agent compiledAgent, c *corev1.Container) {
 		// A third of the time, at most ten seconds, is left for what comes after the agent.
 		command = append(command, "--grace", fmt.Sprintf("%ds", max(*grace-10, *grace-*grace/3, 0)))
 	}
+	command = append(command, a.placeScripts(agent, c)...)
 	if len(c.Command) > 0 {
 		command = append(append(command, "--"), c.Command...)
 	}

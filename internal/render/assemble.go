@@ -26,6 +26,8 @@ type assembly struct {
 	at       map[string]string
 	workload Workload
 	problems []Problem
+	// carried is the size of the texts that the pod brings, in bytes.
+	carried int
 	// bound are the variables of each agent that depend on whose workspace it is, and unbindable what keeps them from being
 	// told to it later.
 	bound      map[string][]v1alpha1.EnvVar

@@ -35,6 +35,7 @@ type Compiled struct {
 	apps      []compiledApp
 	extras    []compiledExtra
 	files     []compiledFile
+	scripts   []compiledScript
 	dailyCost *leaf
 	metadata  []compiledMetadata
 }
@@ -141,6 +142,7 @@ func Compile(content *v1alpha1.TemplateContent) (*Compiled, []Problem) {
 		c.apps = append(c.apps, compiledApp{name: app.Name, includeWhen: c.conditions(path, app.IncludeWhen)})
 	}
 	c.compileFiles()
+	c.compileScripts()
 	c.compileExtras()
 	c.costs()
 	c.checkNames()

@@ -143,7 +143,7 @@ func wrongMountPath(mountPath string) string {
 		return fmt.Sprintf("%q must be an absolute path without : and ..", shorten(mountPath))
 	case clean == "/":
 		return "a volume cannot take the place of the whole image"
-	case underneath(clean, agentDirectory) || underneath(clean, tokenDirectory):
+	case slices.ContainsFunc([]string{agentDirectory, tokenDirectory, scriptsDirectory}, func(own string) bool { return underneath(clean, own) }):
 		return fmt.Sprintf("%q is the agent's own", shorten(mountPath))
 	}
 	return ""

@@ -21,9 +21,7 @@ const (
 	filesVolume = "berth-files"
 	// filesDirectory is where the init container finds them.
 	filesDirectory = "/.berth-files"
-	// largestFiles bounds them together: they travel in the pod's annotations, of which Kubernetes takes 256 KiB.
-	largestFiles = 128 << 10
-	defaultMode  = 0o644
+	defaultMode    = 0o644
 )
 
 type compiledFile struct {
@@ -70,25 +68,14 @@ func (c *compiler) compileFiles() {
 	}
 }
 
-// placeFiles puts the content's files where they belong. They travel in the pod's annotations and so need no object of
-// their own. A file below a volume of the container is written there by an init container, so that it is the user's own
-// and so are the directories above it; any other is mounted, read-only.
+// placeFiles puts the content's files where they belong. A file below a volume of the container is written there by an init
+// container, so that it is the user's own and so are the directories above it; any other is mounted, read-only.
 func (a *assembly) placeFiles() {
-	if len(a.files) == 0 {
-		return
-	}
-	volume := &corev1.DownwardAPIVolumeSource{}
 	written := map[string][]FileToWrite{}
-	size := 0
 	for i, f := range a.files {
-		key, from := fmt.Sprintf("%s%d", v1alpha1.AnnotationFile, i), strconv.Itoa(i)
 		text := f.Content
 		if f.text != nil {
 			text = a.run.text(f.text)
-		}
-		if size += len(text); size > largestFiles {
-			a.wrong(f.path+".content", v1alpha1.ReasonPodInvalid, "makes the files larger than %d KiB together; keep large ones in the image", largestFiles>>10)
-			return
 		}
 		c := a.agentContainer(f.Agent)
 		if c == nil {
@@ -98,12 +85,10 @@ func (a *assembly) placeFiles() {
 		if at == "" {
 			continue
 		}
-		if a.workload.Pod.Annotations == nil {
-			a.workload.Pod.Annotations = map[string]string{}
+		from := strconv.Itoa(i)
+		if !a.carry(v1alpha1.AnnotationFile+from, text, f.path+".content", filesVolume, from, f.mode) {
+			return
 		}
-		a.workload.Pod.Annotations[key] = text
-		volume.Items = append(volume.Items, corev1.DownwardAPIVolumeFile{Path: from, Mode: new(f.mode),
-			FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "metadata.annotations['" + key + "']"}})
 		if m := mountAbove(c, at); m != nil {
 			written[c.Name] = append(written[c.Name], FileToWrite{From: from, To: path.Clean(m.MountPath), Mode: fmt.Sprintf("%04o", f.mode),
 				Path: strings.TrimPrefix(at, path.Clean(m.MountPath)+"/")})
@@ -111,8 +96,6 @@ func (a *assembly) placeFiles() {
 		}
 		c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: filesVolume, MountPath: at, SubPath: from, ReadOnly: true})
 	}
-	pod := &a.workload.Pod.Spec
-	pod.Volumes = append(pod.Volumes, corev1.Volume{Name: filesVolume, VolumeSource: corev1.VolumeSource{DownwardAPI: volume}})
 	a.writeFiles(written)
 }
 

@@ -297,7 +297,7 @@ func TestNotEnforced(t *testing.T) {
 		Content:   content(t, goDev),
 		Lifecycle: &v1alpha1.Lifecycle{AutostopAfter: "8h", DormantAfter: "336h", ActivityBump: "2h", AutostopMax: "0s", KeepDeletedFor: "1h", StartTimeout: "5m"},
 	}}
-	want := []string{"spec.lifecycle.activityBump", "spec.content.apps", "spec.content.scripts"}
+	want := []string{"spec.lifecycle.activityBump", "spec.content.apps"}
 	if diff := cmp.Diff(want, render.NotEnforced(template)); diff != "" {
 		t.Errorf("fields (-want +got):\n%s", diff)
 	}

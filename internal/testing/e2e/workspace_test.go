@@ -39,6 +39,32 @@ func workspaceSpecs() {
 		Expect(kubectl(ctx, "exec", "-n", platform, pod, "--", "bash", "-c", "cat ~/note")).To(Equal("kept"))
 	})
 
+	It("runs its scripts: the workspace is ready when those that block have ended, and saves before it stops", func(ctx SpecContext) {
+		DeferCleanup(remove, "scripts")
+		apply(ctx, `{apiVersion: berth.dev/v1alpha1, kind: Template, metadata: {name: scripts, namespace: platform}, spec: {lifecycle: {keepDeletedFor: 0s}, content: {
+  image: "registry.example/base:24.04",
+  parameters: [{name: repo, type: string, default: "a repo", mutable: true}],
+  scripts: [{name: clone, runAt: Start, blocksLogin: true, run: 'sleep 3; echo "cloned $BERTH_PARAM_REPO" | tee ~/cloned'},
+    {name: tick, runAt: Schedule, schedule: "* * * * * *", run: "#!/usr/bin/env bash\necho $BASH_VERSION > ~/ticked"},
+    {name: save, runAt: Stop, run: 'date > ~/saved'}]}}}`)
+		apply(ctx, `{apiVersion: berth.dev/v1alpha1, kind: Workspace, metadata: {name: scripts, namespace: platform}, spec: {owner: {user: ada}, templateRef: {name: scripts}}}`)
+		inside := func(script string) string {
+			GinkgoHelper()
+			pod := field(ctx, platform, "workspaces.berth.dev/scripts", ".status.pod.name")
+			return kubectl(ctx, "exec", "-n", platform, pod, "--", "bash", "-c", script)
+		}
+		ready(ctx, platform, "scripts", "Running")
+		Expect(inside("cat ~/cloned /.berth/log/clone.log; ls ~/saved 2>&1 || :")).To(And(HavePrefix("cloned a repo\ncloned a repo\n"), ContainSubstring("No such file")))
+		Expect(kubectl(ctx, "logs", "-n", platform, field(ctx, platform, "workspaces.berth.dev/scripts", ".status.pod.name"))).
+			To(ContainSubstring("[clone] cloned a repo\nberth-agent: start script clone is done after"))
+		Eventually(func() string { return inside("cat ~/ticked 2>&1 || :") }).Should(HavePrefix("5."))
+		request(ctx, platform, "scripts", "Stop")
+		ready(ctx, platform, "scripts", "Stopped")
+		request(ctx, platform, "scripts", "Start")
+		ready(ctx, platform, "scripts", "Running")
+		Expect(inside("cat ~/saved")).NotTo(BeEmpty())
+	})
+
 	It("comes back when its pod is deleted by hand, in the same build", func(ctx SpecContext) {
 		build := field(ctx, platform, "workspaces.berth.dev/ada-api", ".status.build.number")
 		pod := field(ctx, platform, "workspaces.berth.dev/ada-api", ".status.pod.name")
