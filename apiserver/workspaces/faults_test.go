@@ -149,7 +149,7 @@ var _ = Describe("A write of the API server that fails once changes nothing of h
 		Expect(want).To(HaveSuffix("deleted: gone"))
 		Expect(want).To(ContainSubstring("started: Running [1 Start Succeeded cpu=3] [2 Restart Succeeded cpu=5] [3 Stop Succeeded cpu=5] " +
 			"[4 Start Canceled cpu=5] [5 Start Succeeded cpu=5], pods 1, claims 1"))
-	}, NodeTimeout(2*time.Minute))
+	}, NodeTimeout(4*time.Minute))
 	var all []*cluster.Luckless
 	for _, m := range cluster.Mishaps() {
 		all = append(all, &cluster.Luckless{Mishap: m, Parity: 1})
@@ -168,7 +168,7 @@ var _ = Describe("A write of the API server that fails once changes nothing of h
 			got := live(ctx, fmt.Sprintf("life-%d", i), l)
 			Expect(len(l.Met())).To(BeNumerically(">=", 3), "%v", l.Met())
 			Expect(got).To(Equal(want), "met %v", l.Met())
-		}, SpecTimeout(2*time.Minute))
+		}, SpecTimeout(4*time.Minute))
 	}
 })
 
