@@ -295,6 +295,7 @@ var _ = Describe("Every route", Ordered, func() {
 
 	BeforeAll(func(ctx SpecContext) {
 		w = newWorld(ctx)
+		w.appoint(ctx)
 		still = w.workspace(ctx)
 		config, err := env.AddUser("oidc:" + unique("eve"))
 		Expect(err).NotTo(HaveOccurred())
@@ -315,7 +316,7 @@ var _ = Describe("Every route", Ordered, func() {
 				}
 				return w.workspace(ctx)
 			}
-			for _, a := range r.actors(w, unlisted, route) {
+			for _, a := range append(r.actors(w, unlisted, route), r.administrators(w, route)...) {
 				if route.String() == "POST /api/v2/users/logout" && a.name != "nobody" {
 					a.session = newPerson(ctx, w.organization.Name).session // it is not used afterwards
 				}

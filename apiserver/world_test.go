@@ -33,6 +33,8 @@ type world struct {
 	// owner administers everything, member has workspaces, peer is a member as well, stranger is one of another
 	// organization, auditor may read everything.
 	owner, member, peer, stranger, auditor *person
+	// each administers something: all templates, all people, and this organization.
+	templates, people, admin *person
 }
 
 // person is a User with a way in by each door.
@@ -94,7 +96,7 @@ func newWorld(ctx context.Context) *world {
 	w.member = newPerson(ctx, w.organization.Name)
 	w.peer = newPerson(ctx, w.organization.Name)
 	w.stranger = newPerson(ctx, newOrganization(ctx).Name)
-	w.auditor = newPerson(ctx, w.organization.Name, func(u *v1alpha1.User) { u.Spec.Roles = []v1alpha1.SiteRole{v1alpha1.SiteRoleAuditor} })
+	w.auditor = newPerson(ctx, w.organization.Name, role(v1alpha1.SiteRoleAuditor))
 	w.template = given.Template(w.organization.Name, "go-dev", func(t *v1alpha1.Template) {
 		t.Spec.Access = []v1alpha1.AccessEntry{{Kind: v1alpha1.AccessKindEveryone, Role: v1alpha1.AccessRoleUse}}
 	})
