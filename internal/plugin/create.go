@@ -5,6 +5,7 @@ package plugin
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,7 +20,7 @@ import (
 
 func (s *session) create() *cobra.Command {
 	var o waiting
-	var template, version, user string
+	var template, version, user, preset string
 	var typed []string
 	c := &cobra.Command{
 		Use:     "create NAME --template TEMPLATE",
@@ -54,10 +55,10 @@ func (s *session) create() *cobra.Command {
 			content, err := c.contentOf(ctx, w.Spec.TemplateRef, version)
 			switch {
 			case err == nil:
-				if w.Spec.Parameters, err = choose(typed, content, nil); err != nil {
+				if w.Spec.Parameters, err = chooseWith(preset, typed, content); err != nil {
 					return err
 				}
-			case !apierrors.IsForbidden(err) || len(typed) > 0:
+			case !apierrors.IsForbidden(err) || len(typed) > 0 || preset != "":
 				return err
 			}
 			if err := c.Create(ctx, w, owner); err != nil {
@@ -79,6 +80,7 @@ func (s *session) create() *cobra.Command {
 	f.StringVar(&template, "template", "", "the template, by its metadata.name; ORGANIZATION/NAME is one that another organization has opened to yours")
 	f.StringVar(&version, "version", "", "hold it to a TemplateVersion; absent means the template's active one")
 	f.StringVar(&user, "owner", "", "whose workspace it is, a User's metadata.name; absent means yours")
+	f.StringVar(&preset, "preset", "", "the template's preset of this name, for each parameter that --parameter does not give")
 	f.StringArrayVar(&typed, "parameter", nil, "value of a parameter, `NAME=VALUE`; may be given several times")
 	_ = c.RegisterFlagCompletionFunc("template", s.complete(templateNames))
 	return c
@@ -132,6 +134,31 @@ func (c *connection) noTemplate(ctx context.Context, home, name string) error {
 		hint = fmt.Sprintf("; did you mean %q?", near)
 	}
 	return fail("kubectl get btpl -n "+home, "there is no template %q in %s%s", name, home, hint)
+}
+
+// chooseWith is what was typed for parameters, above a preset's values where one is named.
+func chooseWith(preset string, typed []string, content *v1alpha1.TemplateContent) (map[string]v1alpha1.Value, error) {
+	if preset == "" {
+		return choose(typed, content, nil)
+	}
+	var names []string
+	for _, p := range content.Presets {
+		if p.Name == preset {
+			values, err := choose(typed, content, p.Parameters)
+			if err != nil {
+				return nil, err
+			}
+			all := maps.Clone(p.Parameters)
+			maps.Copy(all, values)
+			return all, nil
+		}
+		names = append(names, p.Name)
+	}
+	hint := "it has none"
+	if len(names) > 0 {
+		hint = "it has " + strings.Join(names, ", ")
+	}
+	return nil, misuse("kubectl berth create --help", "--preset: the template has no preset %q; %s", preset, hint)
 }
 
 // choose reads what was typed for parameters, and refuses what the content does not allow. previous are the values that

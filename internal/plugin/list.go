@@ -165,6 +165,11 @@ func ofWire(w codersdk.Workspace) row {
 		Owner: w.OwnerName, Name: w.Name, Template: w.TemplateName, Version: w.LatestBuild.TemplateVersionName,
 		State: strings.ToUpper(state[:min(1, len(state))]) + state[min(1, len(state)):], Message: w.LatestBuild.Job.Error, Update: w.Outdated,
 	}
+	switch w.LatestBuild.Reason {
+	case codersdk.BuildReasonAutostart, codersdk.BuildReasonAutostop:
+		r.Reason = string(w.LatestBuild.Reason)
+		r.Reason = strings.ToUpper(r.Reason[:1]) + r.Reason[1:]
+	}
 	if at := w.LatestBuild.Deadline.Time; !at.IsZero() {
 		r.StopsAt = &at
 	}

@@ -112,6 +112,20 @@ var _ = Describe("a workspace", func() {
 		Expect(run(ctx, admin, "restart", "api", "-n", org, "--parameter", "cpu=3")).To(HaveField("Code", 0))
 	})
 
+	It("is created from a preset, which a parameter overrides", func(ctx SpecContext) {
+		org := organization(ctx)
+		member(ctx, org, "presets")
+		make := func(name string, more ...string) result {
+			return run(ctx, admin, append([]string{"create", name, "-n", org, "--template", "go", "--owner", "presets", "--wait=false"}, more...)...)
+		}
+		Expect(make("large", "--preset", "large")).To(HaveField("Code", 0))
+		Expect(read(ctx, org, "large").Spec.Parameters).To(HaveKeyWithValue("cpu", v1alpha1.ValueOf(32)))
+		Expect(make("own", "--preset", "large", "--parameter", "cpu=3")).To(HaveField("Code", 0))
+		Expect(read(ctx, org, "own").Spec.Parameters).To(HaveKeyWithValue("cpu", v1alpha1.ValueOf(3)))
+		Expect(make("none", "--preset", "huge")).To(HaveField("Err",
+			"error: --preset: the template has no preset \"huge\"; it has large\nnext: kubectl berth create --help\n"))
+	})
+
 	It("is refused with the field and what would be right", func(ctx SpecContext) {
 		org := organization(ctx)
 		member(ctx, org, "refused")
