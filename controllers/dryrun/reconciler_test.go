@@ -11,9 +11,11 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/rand"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -94,6 +96,12 @@ func cpu(c *v1alpha1.TemplateContent) {
 	c.DailyCost = &cost
 }
 
+// web has the workspace bring a Service.
+func web(c *v1alpha1.TemplateContent) {
+	c.ExtraObjects = []v1alpha1.ExtraObject{{ID: "web", Object: runtime.RawExtension{Raw: []byte(
+		`{"apiVersion":"v1","kind":"Service","metadata":{"name":"${workspace.objectName}-web"},"spec":{"ports":[{"port":80}]}}`)}}}
+}
+
 func choose(n int) func(*v1alpha1.DryRunSpec) {
 	return func(s *v1alpha1.DryRunSpec) {
 		s.Parameters = &v1alpha1.BuildParameters{Values: map[string]v1alpha1.Value{"cpu": v1alpha1.ValueOf(n)}}
@@ -159,8 +167,44 @@ var _ = Describe("a DryRun", func() {
 		Entry("a Secret that is not there", func(c *v1alpha1.TemplateContent) {
 			c.Env = []v1alpha1.EnvVar{{Name: "TOKEN", ValueFrom: &v1alpha1.EnvSource{SecretKeyRef: &v1alpha1.KeyReference{Name: "gone", Key: "k"}}}}
 		}, func(*v1alpha1.DryRunSpec) {}, v1alpha1.ReasonRefused, "there is no Secret gone"),
+		Entry("what the Pod Security level forbids", func(c *v1alpha1.TemplateContent) {
+			c.Image, c.PodTemplate = "", &runtime.RawExtension{Raw: []byte(
+				`{"spec":{"containers":[{"name":"main","image":"a","securityContext":{"runAsUser":0,"runAsNonRoot":false}}]}}`)}
+		}, func(*v1alpha1.DryRunSpec) {}, v1alpha1.ReasonNotAllowed, "runAsUser=0"),
+		Entry("an extra object that the organization's account may not make", web, func(*v1alpha1.DryRunSpec) {},
+			v1alpha1.ReasonRefused, "the cluster refuses the extra object web: services is forbidden"),
 		Entry("an owner that is nobody", cpu, func(s *v1alpha1.DryRunSpec) { s.Owner.User = "nobody" }, v1alpha1.ReasonOwnerMissing, `no User "nobody"`),
 	)
+
+	It("asks for extra objects with the rights of the organization's account", func(ctx SpecContext) {
+		d := sit(ctx)
+		Expect(env.Client.Create(ctx, &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: d.org, Name: "web"},
+			Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"services"}, Verbs: []string{"create"}}}})).To(Succeed())
+		Expect(env.Client.Create(ctx, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: d.org, Name: "web"},
+			Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: d.org, Name: v1alpha1.DefaultServiceAccount}},
+			RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "web"}})).To(Succeed())
+		v := d.version(ctx, web)
+		Eventually(func(g Gomega) { // the kube-apiserver hears of rights a moment later
+			run := d.try(ctx, v)
+			g.Expect(run).To(HaveCondition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonWouldStart))
+			g.Expect(run.Status.Log).To(ContainElement(HaveField("Output", "the cluster would take the extra object web")))
+		}).WithContext(ctx).WithTimeout(20 * time.Second).Should(Succeed())
+		var services corev1.ServiceList
+		Expect(env.Client.List(ctx, &services, client.InNamespace(d.org))).To(Succeed())
+		Expect(services.Items).To(BeEmpty())
+	})
+
+	It("fails with what admission says", func(ctx SpecContext) {
+		d := sit(ctx)
+		Expect(env.Client.Create(ctx, &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Namespace: d.org, Name: "most"}, Spec: corev1.LimitRangeSpec{
+			Limits: []corev1.LimitRangeItem{{Type: corev1.LimitTypeContainer, Max: corev1.ResourceList{"cpu": resource.MustParse("3")}}}}})).To(Succeed())
+		v := d.version(ctx, cpu, func(c *v1alpha1.TemplateContent) { c.Resources.Limits = c.Resources.Requests })
+		Eventually(func(g Gomega) { // it reads limits from a cache
+			run := d.try(ctx, v, choose(4))
+			g.Expect(run).To(BeStalled(v1alpha1.ReasonRefused))
+			g.Expect(run.Status.Job.Error).To(ContainSubstring("maximum cpu usage per Container is 3"))
+		}).WithContext(ctx).WithTimeout(20 * time.Second).Should(Succeed())
+	})
 
 	It("waits a moment for a version that is not known to be right, and no longer", func(ctx SpecContext) {
 		d := sit(ctx)
