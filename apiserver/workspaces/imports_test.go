@@ -303,12 +303,17 @@ var _ = Describe("Pushing a template", func() {
 		Expect(w.stored(ctx, again.ID).Spec.Content).To(Equal(w.version.Spec.Content))
 	})
 
-	It("makes a version of an example as of a file", func(ctx SpecContext) {
+	It("makes a version of each example as of a file, which the cluster would take where Pod Security is strictest", func(ctx SpecContext) {
 		w := newWorld(ctx)
-		v := as[codersdk.TemplateVersion](ctx, 201, w.admin, "POST", w.versions(), pushed(uuid.Nil, func(in *codersdk.CreateTemplateVersionRequest) { in.ExampleID = "linux" }))
-		Expect(v.Readme).NotTo(BeEmpty())
-		Expect(w.check(ctx, v.ID).Job.Status).To(Equal(codersdk.ProvisionerJobSucceeded))
-		Expect(ask(ctx, w.admin, "GET", "files/"+v.Job.FileID.String(), nil).status).To(Equal(200))
+		Expect(cluster.Relabel(ctx, env.Client, w.organization, "pod-security.kubernetes.io/enforce", "restricted")).To(Succeed())
+		offered := as[[]codersdk.TemplateExample](ctx, 200, w.admin, "GET", "organizations/"+w.organization+"/templates/examples", nil)
+		Expect(offered).To(HaveLen(5))
+		for _, e := range offered {
+			v := as[codersdk.TemplateVersion](ctx, 201, w.admin, "POST", w.versions(), pushed(uuid.Nil, func(in *codersdk.CreateTemplateVersionRequest) { in.ExampleID = e.ID }))
+			Expect(v.Readme).To(Equal(e.Markdown), e.ID)
+			Expect(w.check(ctx, v.ID).Job).To(And(HaveField("Status", codersdk.ProvisionerJobSucceeded), HaveField("Error", "")), e.ID)
+			Expect(ask(ctx, w.admin, "GET", "files/"+v.Job.FileID.String(), nil).status).To(Equal(200), e.ID)
+		}
 	})
 
 	It("cancels a check that has not begun", func(ctx SpecContext) {
