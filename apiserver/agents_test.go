@@ -64,10 +64,21 @@ var _ = Describe("The agent of a prepared pod", func() {
 	}, NodeTimeout(3*time.Minute))
 
 	It("V 6: is told by a secret, without which nothing that was issued before opens anything from the claim on", func(ctx SpecContext) {
+		replica := start()
+		defer replica.stop()
 		p := w.prepare(ctx, w.personal(ctx))
 		conn := p.upgraded(ctx, env.server)
 		ws := p.claim(ctx)
 		c := told(ctx, conn)
+		for _, at := range []*running{env.server, replica} {
+			Eventually(func() int {
+				again, response := hold(ctx, at, p.shows())
+				if again != nil {
+					_ = again.CloseNow() // it should not have been let in
+				}
+				return response.StatusCode
+			}).WithTimeout(time.Second).Should(Equal(http.StatusUnauthorized), "what was issued before is dead at every server within a second")
+		}
 		Expect(c.Env).To(ContainElements(
 			agentsdk.EnvVar{Name: "WHOSE", Value: w.member.Name + "'s"}, agentsdk.EnvVar{Name: "BERTH_OWNER_NAME", Value: w.member.Name},
 			agentsdk.EnvVar{Name: "BERTH_WORKSPACE_NAME", Value: ws.Name}, agentsdk.EnvVar{Name: "BERTH_WORKSPACE_ID", Value: string(ws.UID)}))
