@@ -234,12 +234,13 @@ type Script struct {
 	// +kubebuilder:validation:MaxLength=131072
 	Run string `json:"run"`
 
-	// BlocksLogin makes people wait for a start script: the workspace is ready when it has ended, also when it failed.
+	// BlocksLogin makes people wait for a start script: the workspace is ready when it has ended, also when it failed. It does
+	// not where the container has a readinessProbe of its own, or was prepared.
 	// +optional
 	BlocksLogin bool `json:"blocksLogin,omitempty"`
 
-	// Timeout is how long it may take; absent sets no limit. What a stop script has without one is 10s; with one, at most an
-	// hour, the pod gets the time to end that the script needs, unless its terminationGracePeriodSeconds says otherwise.
+	// Timeout is how long it may take; absent sets no limit. A stop script without one has 10s; with one, of at most
+	// 5m, the pod gets the time to end that the script needs, unless its terminationGracePeriodSeconds says otherwise.
 	// +optional
 	Timeout Duration `json:"timeout,omitempty"`
 

@@ -50,6 +50,8 @@ type unlucky struct {
 	writes int
 	met    []string
 	dead   bool
+	// fate decides what becomes of a write.
+	fate func(what string, do func() error) error
 }
 
 // reborn starts the process again, which remembers nothing.
@@ -72,7 +74,7 @@ func (u *unlucky) alive() error {
 // luckless has the writes of a parity meet the mishap, 0 or 1; any other value is a calm client.
 func luckless(parity int, m mishap) *unlucky {
 	u := &unlucky{}
-	fate := func(what string, do func() error) error {
+	u.fate = func(what string, do func() error) error {
 		if err := u.alive(); err != nil {
 			return err
 		}
@@ -96,7 +98,14 @@ func luckless(parity int, m mishap) *unlucky {
 		u.mu.Unlock()
 		return m.err
 	}
-	u.WithWatch = interceptor.NewClient(env.Client, interceptor.Funcs{
+	u.WithWatch = u.around(env.Client)
+	return u
+}
+
+// around has another client's writes share the fate.
+func (u *unlucky) around(c client.WithWatch) client.WithWatch {
+	fate := u.fate
+	return interceptor.NewClient(c, interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
 			return errors.Join(u.alive(), c.Get(ctx, key, o, opts...))
 		},
@@ -112,6 +121,9 @@ func luckless(parity int, m mishap) *unlucky {
 		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
 			return fate(fmt.Sprintf("patch %T", o), func() error { return c.Patch(ctx, o, p, opts...) })
 		},
+		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
+			return fate("apply", func() error { return c.Apply(ctx, o, opts...) })
+		},
 		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
 			return fate(fmt.Sprintf("delete %T", o), func() error { return c.Delete(ctx, o, opts...) })
 		},
@@ -122,7 +134,6 @@ func luckless(parity int, m mishap) *unlucky {
 			return fate("apply "+sub, func() error { return c.SubResource(sub).Apply(ctx, o, opts...) })
 		},
 	})
-	return u
 }
 
 // patiently settles a workspace, trying again what fails, as a queue does with back-off.
@@ -167,6 +178,7 @@ func (w *world) life(ctx context.Context, u *unlucky) string {
 		}
 		told = append(told, fmt.Sprintf("%s: %s %v pods %d claims %d agents %d, ready %s", when, ws.Status.Phase, w.ledger(ctx, ws),
 			len(w.pods(ctx, ws)), len(left(w.claims(ctx, ws))), len(ws.Status.Agents), ws.Status.Conditions[0].Reason))
+		told = append(told, w.brings(ctx, ws)...)
 		for _, b := range w.builds(ctx, ws) {
 			told = append(told, fmt.Sprintf("  %s outcome %s log %v", b.Name, b.Annotations[v1alpha1.AnnotationOutcome], causes(b)))
 		}

@@ -129,8 +129,8 @@ func TestHoldUntilClaimed(t *testing.T) {
 	c.taken(r)
 	command := r.number("up")
 	r.Expect(r.stdout.String()).To(ContainSubstring("WHOSE=" + canaryEnv + " $(X) $$ OWNER=ada URL= CA= HOME=" + home))
+	r.Expect(Ready(r.state)).To(Succeed(), "it was ready before, and nobody waits for a script that blocks")
 	r.untilTold("[clone] starts for ada with URL=\n")
-	r.untilReady()
 
 	// V 6, V 7: the secret is in no environment, file or log, and what was told in none that others can read.
 	for _, pid := range []int{r.pid, command} {

@@ -107,13 +107,16 @@ func Run(o Options) (code int, err error) {
 	end := r.end()
 	err = errors.Join(err, state.enter(stopping))
 	if stopped {
-		err = errors.Join(err, r.scripts.stop(end.Add(-min(reserved, r.Grace/2))))
+		err = errors.Join(err, r.scripts.stop(r.saveBy(end)))
 	}
 	return code, errors.Join(err, r.endEverything(end))
 }
 
 // end is when everything in the container has to have ended that is asked to end now.
 func (r *runner) end() time.Time { return time.Now().Add(r.Grace) }
+
+// saveBy is when the stop scripts have to have ended, so that time is left for what is ended after them.
+func (r *runner) saveBy(end time.Time) time.Time { return end.Add(-min(reserved, r.Grace/2)) }
 
 // runner is one call of Run.
 type runner struct {
@@ -186,21 +189,25 @@ func (r *runner) serve(state *lifecycle) (code int, stopped bool, err error) {
 			if r.stops(s) {
 				return 0, true, nil
 			}
+			if asksToStop(s) { // as an image may have it that its own command is asked
+				if err := r.scripts.stop(r.saveBy(r.end())); err != nil {
+					return 1, false, err
+				}
+			}
 			r.pass(s)
 		}
 	}
 }
 
+// asksToStop tells whether a signal is one by which people and images ask a program to end.
+func asksToStop(s os.Signal) bool {
+	return s == syscall.SIGINT || s == syscall.SIGQUIT || s == realtimeStop
+}
+
 // stops reports whether a signal ends the container: SIGTERM always, and where no command can decide for itself the
 // others by which people and images ask a program to end.
 func (r *runner) stops(s os.Signal) bool {
-	switch s {
-	case syscall.SIGTERM:
-		return true
-	case syscall.SIGINT, syscall.SIGQUIT, realtimeStop:
-		return r.command == 0
-	}
-	return false
+	return s == syscall.SIGTERM || asksToStop(s) && r.command == 0
 }
 
 // pass hands a signal on to the command, and to nobody else: that is who would have got it without an agent.

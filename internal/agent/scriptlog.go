@@ -52,14 +52,15 @@ func (s *scripts) copies(x script.Script, from io.ReadCloser) {
 func (s *scripts) line(name string, text []byte) {
 	s.words.Lock()
 	defer s.words.Unlock()
-	fmt.Fprintf(s.Stderr, "[%s] %s\n", name, strings.TrimSuffix(string(text), "\n"))
+	fmt.Fprintf(s.Stderr, "[%s] %s\n", plain(name), strings.TrimSuffix(string(text), "\n"))
 }
 
 // scriptLog is the file that gets a script's output. A nil one takes everything and keeps nothing.
 type scriptLog struct {
 	file *os.File
-	// left is how much the file still takes, in bytes; negative for one without a bound.
-	left int
+	// left is how much the file still takes, in bytes, where it is bounded.
+	left          int
+	bounded, full bool
 }
 
 // openLog begins the file of a script's output anew. One that the template chose is the user's own affair; the agent's own
@@ -75,38 +76,43 @@ func (s *scripts) openLog(x script.Script) (*scriptLog, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &scriptLog{file, -1}, nil
+		return &scriptLog{file: file}, nil
 	}
 	if err := os.MkdirAll(s.logs, 0o755); err != nil {
 		return nil, err
 	}
-	file, err := os.OpenFile(filepath.Join(s.logs, logName(x.Name)), flags|syscall.O_NOFOLLOW, 0o644)
+	file, err := os.OpenFile(filepath.Join(s.logs, logName(x)), flags|syscall.O_NOFOLLOW, 0o644)
 	if err != nil {
 		return nil, err
 	}
-	return &scriptLog{file, longestLog}, nil
+	return &scriptLog{file: file, left: longestLog, bounded: true}, nil
 }
 
-// logName makes a script's name a file's: what is not a letter, a digit, a hyphen, a point or an underscore becomes the last.
-func logName(name string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.' {
+// logName makes a script's name a file's: what is not a letter, a digit, a hyphen, a point or an underscore becomes the last,
+// and then the script's number tells it from another that becomes the same.
+func logName(x script.Script) string {
+	name := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.' || r == '_' {
 			return r
 		}
 		return '_'
-	}, name) + ".log"
+	}, x.Name)
+	if name != x.Name {
+		name += "-" + x.From
+	}
+	return name + ".log"
 }
 
 const fullLog = "... the rest stands in the container's log\n"
 
 func (l *scriptLog) write(line []byte) error {
 	switch {
-	case l == nil || l.left == 0:
+	case l == nil || l.full:
 		return nil
-	case l.left > 0 && len(line) > l.left:
-		l.left = 0
+	case l.bounded && len(line) > l.left:
+		l.full = true
 		line = []byte(fullLog)
-	case l.left > 0:
+	default:
 		l.left -= len(line)
 	}
 	_, err := l.file.Write(line)

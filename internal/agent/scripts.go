@@ -9,10 +9,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
+	"unicode"
 
 	"github.com/berth-dev/berth/internal/script"
 )
@@ -32,6 +34,7 @@ type scripts struct {
 	*runner
 	logs  string // the directory of the files that nobody chose
 	words sync.Mutex
+	saved bool // the stop scripts have run
 }
 
 func (r *runner) newScripts() *scripts {
@@ -42,10 +45,11 @@ func (r *runner) newScripts() *scripts {
 func (s *scripts) start() <-chan struct{} {
 	free := make(chan struct{})
 	var blocking sync.WaitGroup
+	waits := s.Hold == nil
 	for _, x := range s.Scripts {
 		switch run := func() { s.run("start", x, true) }; {
 		case x.At != script.AtStart:
-		case x.Blocks:
+		case x.Blocks && waits:
 			blocking.Go(run)
 		default:
 			go run()
@@ -58,9 +62,13 @@ func (s *scripts) start() <-chan struct{} {
 	return free
 }
 
-// blocking names the scripts that keep the agent from being ready.
+// blocking names the scripts that keep the agent from being ready. Of a pod that was prepared, none does: it is ready
+// already, and whose it has become is at work in it from the claim on.
 func (s *scripts) blocking() []string {
 	var names []string
+	if s.Hold != nil {
+		return nil
+	}
 	for _, x := range s.Scripts {
 		if x.At == script.AtStart && x.Blocks {
 			names = append(names, x.Name)
@@ -100,8 +108,17 @@ func (s *scripts) keepTime(ctx context.Context) {
 	}
 }
 
-// stop runs the scripts of the stop, all at once, and returns when they have ended or the deadline is over.
+// saves tells whether there are scripts of the stop that have not run.
+func (s *scripts) saves() bool {
+	return !s.saved && slices.ContainsFunc(s.Scripts, func(x script.Script) bool { return x.At == script.AtStop })
+}
+
+// stop runs the scripts of the stop, once and all at once, and returns when they have ended or the deadline is over.
 func (s *scripts) stop(deadline time.Time) error {
+	if !s.saves() {
+		return nil
+	}
+	s.saved = true
 	var left []<-chan struct{}
 	for _, x := range s.Scripts {
 		if x.At != script.AtStop {
@@ -113,9 +130,6 @@ func (s *scripts) stop(deadline time.Time) error {
 			defer close(ended)
 			s.run("stop", x, true)
 		}()
-	}
-	if len(left) == 0 {
-		return nil
 	}
 	done, err := s.await(deadline, func() (bool, error) {
 		for _, ended := range left {
@@ -185,17 +199,37 @@ func (s *scripts) until(x script.Script, pid int, ended <-chan syscall.WaitStatu
 	if x.Timeout > 0 {
 		over = time.After(x.Timeout)
 	}
-	signal := syscall.SIGTERM
+	select {
+	case status := <-ended:
+		return status
+	case <-over:
+		s.say("script %s takes longer than %v and is ended", x.Name, x.Timeout)
+		return endGroup(pid, ended)
+	}
+}
+
+// endGroup ends a process group, also where its leader ends sooner than the others, and returns the leader's status.
+func endGroup(leader int, ended <-chan syscall.WaitStatus) syscall.WaitStatus {
+	_ = syscall.Kill(-leader, syscall.SIGTERM) // it may have ended this moment
+	patience := time.After(killScript)
+	again := time.NewTicker(50 * time.Millisecond) // nothing tells of the end of those that are not the agent's children
+	defer again.Stop()
+	var status *syscall.WaitStatus
 	for {
 		select {
-		case status := <-ended:
-			return status
-		case <-over:
-			if signal == syscall.SIGTERM {
-				s.say("script %s takes longer than %v and is ended", x.Name, x.Timeout)
+		case s := <-ended:
+			status = &s
+		case <-again.C:
+			if status != nil && errors.Is(syscall.Kill(-leader, 0), syscall.ESRCH) {
+				return *status
 			}
-			_ = syscall.Kill(-pid, signal) // it may have ended this moment
-			over, signal = time.After(killScript), syscall.SIGKILL
+		case <-patience:
+			_ = syscall.Kill(-leader, syscall.SIGKILL)
+			if status == nil {
+				s := <-ended
+				status = &s
+			}
+			return *status
 		}
 	}
 }
@@ -221,5 +255,15 @@ func interpreter(path string) ([]string, error) {
 func (s *scripts) say(format string, args ...any) {
 	s.words.Lock()
 	defer s.words.Unlock()
-	fmt.Fprintf(s.Stderr, "berth-agent: "+strings.ReplaceAll(format, "\n", " ")+"\n", args...)
+	fmt.Fprintf(s.Stderr, "berth-agent: %s\n", plain(fmt.Sprintf(format, args...)))
+}
+
+// plain is a text without what would end its line or move a terminal's cursor.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
 }

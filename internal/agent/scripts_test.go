@@ -113,6 +113,50 @@ func TestAScriptThatTakesTooLongIsEnded(t *testing.T) {
 	r.Eventually(func() process { return find(t, pid) }).Should(BeZero(), "its children end with it")
 }
 
+func TestNothingOfAScriptThatTakesTooLongStays(t *testing.T) {
+	o := scripted(t, map[string]string{"slow": `sh -c 'trap "" TERM; echo child $$; while :; do sleep 0.1; done' & wait`},
+		script.Script{Name: "slow", At: script.AtStart, Blocks: true, Timeout: time.Second})
+	r := play(t, o)
+	r.untilReady()
+	_, child, _ := strings.Cut(r.stderr.String(), "[slow] child ")
+	pid, err := strconv.Atoi(strings.Fields(child)[0])
+	r.Expect(err).NotTo(HaveOccurred())
+	r.Eventually(func() process { return find(t, pid) }).Should(BeZero(), "what takes no notice of SIGTERM is killed")
+}
+
+// An image may have it that its command is asked to stop by another signal than SIGTERM, which the agent passes on.
+func TestStopScriptsRunBeforeTheCommandIsAskedByAnotherSignal(t *testing.T) {
+	for name, signal := range map[string]syscall.Signal{"SIGQUIT": syscall.SIGQUIT, "SIGINT": syscall.SIGINT, "SIGRTMIN+3": realtimeStop} {
+		t.Run(name, func(t *testing.T) {
+			o := scripted(t, map[string]string{"save": `kill -0 $(cat pid) && echo the command lives`}, script.Script{Name: "save", At: script.AtStop})
+			o.Command = shell("echo $$ >pid; trap 'exit 3' QUIT INT RTMIN+3; echo up; while :; do sleep 0.05; done")
+			if signal == realtimeStop {
+				o.Command = []string{"bash", "-c", o.Command[2]}
+			}
+			r := play(t, o)
+			r.untilSaid("up")
+			r.untilReady()
+			r.send(signal)
+			r.exits(3)
+			r.Expect(r.stderr.String()).To(ContainSubstring("[save] the command lives\n"))
+			r.Expect(strings.Count(r.stderr.String(), "stop script save")).To(Equal(1), "once")
+		})
+	}
+}
+
+func TestAScriptsNameForgesNoLine(t *testing.T) {
+	o := scripted(t, map[string]string{"a\nberth-agent: b\x1b[2J": "echo c; exit 1", "a b": "echo one", "a/b": "echo two"},
+		script.Script{Name: "a\nberth-agent: b\x1b[2J", At: script.AtStart, Blocks: true},
+		script.Script{Name: "a b", At: script.AtStart, Blocks: true}, script.Script{Name: "a/b", At: script.AtStart, Blocks: true})
+	r := play(t, o)
+	r.untilReady()
+	r.untilTold("[a berth-agent: b [2J] c\n")
+	r.untilTold("start script a berth-agent: b [2J ended with exit code 1")
+	r.Expect(r.stderr.String()).NotTo(ContainSubstring("\x1b"))
+	r.Expect(os.ReadFile(logOf(o, "a_b-1"))).To(BeEquivalentTo("one\n"))
+	r.Expect(os.ReadFile(logOf(o, "a_b-2"))).To(BeEquivalentTo("two\n"))
+}
+
 func TestWhatAScriptLeavesRunningStaysAndIsHeard(t *testing.T) {
 	after, open := barrier(t)
 	o := scripted(t, map[string]string{"daemon": "(cat " + after + "; echo still here; exec sleep 600) &"},
@@ -184,7 +228,7 @@ func TestTheLogOfAScript(t *testing.T) {
 	}, script.Script{Name: "much", At: script.AtStart, Blocks: true}, script.Script{Name: "chosen", At: script.AtStart, Blocks: true, Log: "~/logs/a.log"},
 		script.Script{Name: "../../link", At: script.AtStart, Blocks: true})
 	NewWithT(t).Expect(os.MkdirAll(filepath.Dir(logOf(o, "x")), 0o755)).To(Succeed())
-	NewWithT(t).Expect(os.Symlink(elsewhere, logOf(o, ".._.._link"))).To(Succeed())
+	NewWithT(t).Expect(os.Symlink(elsewhere, logOf(o, ".._.._link-2"))).To(Succeed())
 	r := play(t, o)
 	r.untilReady()
 	r.untilTold("script ../../link has no log file: ")

@@ -22,8 +22,8 @@ const (
 	// scriptsDirectory is where each agent finds its own.
 	scriptsDirectory = "/.berth-scripts"
 	scriptMode       = 0o555
-	// longestStopScript bounds what a node that is drained may have to wait for.
-	longestStopScript = time.Hour
+	// longestStopScript bounds what a node that is drained, and a restart, may have to wait for.
+	longestStopScript = 5 * time.Minute
 	// freeStopScript is what a stop script has without more time for the pod to end.
 	freeStopScript = 10 * time.Second
 )
@@ -45,7 +45,7 @@ func (c *compiler) compileScripts() {
 			compiled.timeout = d
 		}
 		if s.RunAt == v1alpha1.ScriptRunAtStop && compiled.timeout > longestStopScript {
-			c.wrong(compiled.path+".timeout", v1alpha1.ReasonInvalid, "%s is more than %v, for which a node that is drained would have to wait", s.Timeout, longestStopScript)
+			c.wrong(compiled.path+".timeout", v1alpha1.ReasonInvalid, "%s is more than %v; a node that is drained would have to wait for it, and a restart", s.Timeout, longestStopScript)
 		}
 		if s.RunAt == v1alpha1.ScriptRunAtSchedule {
 			if _, err := script.ParseSchedule(s.Schedule); err != nil {

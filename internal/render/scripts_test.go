@@ -97,7 +97,7 @@ func TestAStopScriptHasTheTimeThatItNeeds(t *testing.T) {
 		"long":           {image(`scripts: [{name: a, runAt: Stop, timeout: 90.5s, run: a}, {name: b, runAt: Stop, timeout: 1s, run: a}]`), 121, "111s"},
 		"a start script": {image(`scripts: [{name: a, runAt: Start, timeout: 10m, run: a}]`), 0, ""},
 		"the author's own": {`{podTemplate: {spec: {terminationGracePeriodSeconds: 60, containers: [{name: main, image: a}]}},
-			scripts: [{name: a, runAt: Stop, timeout: 10m, run: a}]}`, 60, "50s"},
+			scripts: [{name: a, runAt: Stop, timeout: 5m, run: a}]}`, 60, "50s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := rendered(t, test.content, nil)
@@ -121,7 +121,7 @@ func TestScriptsSayWhatIsWrong(t *testing.T) {
 		"in no agent":        {`runAt: Start, agent: other`, "agent", `no agent "other"`},
 		"five fields":        {`runAt: Schedule, schedule: "0 3 * * *"`, "schedule", "six fields, seconds first"},
 		"a zone":             {`runAt: Schedule, schedule: "TZ=UTC 0 0 3 * * *"`, "schedule", "six fields, seconds first"},
-		"a long stop":        {`runAt: Stop, timeout: 2h`, "timeout", "would have to wait"},
+		"a long stop":        {`runAt: Stop, timeout: 6m`, "timeout", "would have to wait"},
 		"a relative log":     {`runAt: Start, logPath: a.log`, "logPath", "must be the absolute path"},
 		"a directory":        {`runAt: Start, logPath: /tmp/`, "logPath", "must be the absolute path"},
 		"a log by choice":    {`runAt: Start, logPath: "~/${parameters.repo}"`, "logPath", "names are fixed"},

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	_ "time/tzdata" // images need not have the zones that TZ names
 
 	"github.com/robfig/cron/v3"
 )
