@@ -90,6 +90,7 @@ type Server struct {
 	frontProxy *authn.FrontProxy
 	keeper     *serving.Keeper
 	proofs     *credentials.Store
+	passwords  *store.Passwords
 	auditor    *auditlog.Auditor
 	registry   *prometheus.Registry
 	ready      atomic.Bool
@@ -137,6 +138,12 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	hashes := prometheus.NewCounter(prometheus.CounterOpts{Name: "berth_api_password_hashes_total", Help: "Password hashes that were computed."})
 	s.registry.MustRegister(hashes)
 	s.proofs.Fixed, s.proofs.Hashed = o.FixedSessions, hashes.Inc
+	s.passwords, err = store.NewPasswords(ctx, s.store, s.proofs, func(user string, err error) {
+		o.Log.Warn("a declared password was not taken", "user", user, "error", err)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
 	var provisioner httpapi.Authenticator
 	if o.SCIMKeyFile != "" {
 		provisioner = &authn.Provider{File: o.SCIMKeyFile}
@@ -212,7 +219,7 @@ func (s *Server) Run(ctx context.Context) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	work, failed := errgroup.WithContext(background)
-	for _, part := range []func(context.Context) error{s.store.Start, s.frontProxy.Run, s.seen.Run, s.proofs.Run, s.keeper.Run, s.auditor.Run, s.runProbes} {
+	for _, part := range []func(context.Context) error{s.store.Start, s.frontProxy.Run, s.seen.Run, s.proofs.Run, s.passwords.Run, s.keeper.Run, s.auditor.Run, s.runProbes} {
 		work.Go(func() error { return part(failed) })
 	}
 	work.Go(func() error {

@@ -12,6 +12,13 @@ const (
 	ReasonEmailTaken = "EmailTaken"
 	// ReasonIdentityTaken: another User lists the same account at an identity provider; take it out of one of them.
 	ReasonIdentityTaken = "IdentityTaken"
+	// ReasonPasswordSecretMissing: spec.passwordSecret names no Secret of Berth's namespace; make it, or correct the name.
+	ReasonPasswordSecretMissing = "PasswordSecretMissing"
+	// ReasonPasswordSecretInvalid: the Secret that spec.passwordSecret names has no password that can be used, or the account
+	// does not sign in with one; the message says what would be right.
+	ReasonPasswordSecretInvalid = "PasswordSecretInvalid"
+	// ReasonPasswordPending: an API server has not looked at the Secret of spec.passwordSecret yet; wait.
+	ReasonPasswordPending = "PasswordPending"
 	// ReasonSuspended: the account is suspended as wished; nobody can sign in with it.
 	ReasonSuspended = "Suspended"
 )
@@ -113,7 +120,9 @@ type UserSpec struct {
 	// +optional
 	LoginType LoginType `json:"loginType,omitempty"`
 
-	// PasswordSecret names a Secret in Berth's own namespace whose key "password" sets the password whenever it changes.
+	// PasswordSecret names a Secret in Berth's own namespace, of type Opaque or kubernetes.io/basic-auth, whose key "password"
+	// sets the password whenever it changes; or its key "passwordHash", which is an argon2id hash of one. All sessions and
+	// tokens of the old one end. It is for accounts of login type Password.
 	// +optional
 	PasswordSecret *NameReference `json:"passwordSecret,omitempty"`
 
@@ -172,6 +181,23 @@ const (
 	UserSuspended UserState = "Suspended"
 )
 
+// PasswordState is what an API server found when it looked for a password in the Secret that spec.passwordSecret names.
+type PasswordState struct {
+	// Secret is the name of the Secret.
+	// +kubebuilder:validation:MaxLength=253
+	Secret string `json:"secret"`
+
+	// Reason is why no password can be taken from it, as the conditions give it; absent means that one was.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Reason string `json:"reason,omitempty"`
+
+	// Message says what is wrong with it, and what would be right; it holds nothing of the Secret's data.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+}
+
 // UserStatus is what the manager and the API server found.
 type UserStatus struct {
 	// ObservedGeneration is the generation this status was computed from; -1 before the first time.
@@ -192,6 +218,10 @@ type UserStatus struct {
 	// +kubebuilder:validation:MaxItems=1000
 	// +kubebuilder:validation:items:MaxLength=320
 	Groups []string `json:"groups,omitempty"`
+
+	// Password is what became of spec.passwordSecret; absent where the password is no Secret's.
+	// +optional
+	Password *PasswordState `json:"password,omitempty"`
 
 	// Conditions are Ready, Reconciling and Stalled.
 	// +optional

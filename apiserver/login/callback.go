@@ -149,7 +149,7 @@ func (h *Handlers) convert(ctx context.Context, provider *Provider, a admitted, 
 		if u.Spec.LoginType != v1alpha1.LoginTypePassword {
 			return over
 		}
-		u.Spec.LoginType, u.Spec.Identities = provider.LoginType, nil
+		u.Spec.LoginType, u.Spec.Identities, u.Spec.PasswordSecret = provider.LoginType, nil, nil
 		return nil
 	})
 	if err != nil {

@@ -101,6 +101,7 @@ func wireField(path string) string {
 		"spec.avatarURL":                     "avatar_url",
 		"spec.themePreference":               "theme_preference",
 		"spec.quietHours":                    "schedule",
+		"spec.passwordSecret":                "password",
 		"spec.roles":                         "roles",
 		"spec.memberships":                   "roles",
 		"spec.suspended":                     "status",

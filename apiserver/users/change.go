@@ -73,6 +73,9 @@ func (h *Handlers) setPassword(ctx context.Context, a store.Account, in codersdk
 	if f := credentials.CheckPolicy(in.Password); f != nil {
 		return none, f
 	}
+	if err := h.Store.DeclaredPassword(a.User); err != nil {
+		return none, err
+	}
 	own := caller.User == a.User.Name
 	if own {
 		// Whoever has found an open session must not find the password by it.

@@ -6,6 +6,7 @@
 package user
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -88,10 +89,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, err
 	}
 	before := s.user.DeepCopy()
-	outcome := phase.Run(ctx, s, r.identity, r.names, r.subjects)
+	outcome := phase.Run(ctx, s, r.identity, r.names, r.subjects, r.password)
 	conclude(s, outcome)
-	// Who was seen when, and which groups a login brought, is written by the API server.
-	if _, err := phase.ApplyStatus(ctx, r.Client, before, &s.user, "lastSeenAt", "groups"); err != nil {
+	// Who was seen when, which groups a login brought and what a password's Secret holds is written by the API server.
+	if _, err := phase.ApplyStatus(ctx, r.Client, before, &s.user, "lastSeenAt", "groups", "password"); err != nil {
 		return ctrl.Result{}, errors.Join(outcome, err)
 	}
 	phase.Announce(r.Events, before, &s.user)
@@ -175,6 +176,25 @@ func (r *Reconciler) subjects(ctx context.Context, s *scope) error {
 	}
 	if f := fault.Join("identities that other Users list", refused...); f != nil {
 		return f
+	}
+	return nil
+}
+
+// password tells what is wrong with a declared password. The API servers alone may read it, and say in the status what they
+// found.
+func (r *Reconciler) password(_ context.Context, s *scope) error {
+	const path = "spec.passwordSecret"
+	ref, found := s.user.Spec.PasswordSecret, s.user.Status.Password
+	switch {
+	case ref == nil:
+		return nil
+	case s.user.Spec.LoginType != v1alpha1.LoginTypePassword:
+		return fault.On(path, "is not used, since spec.loginType is %s; make that %s, or take this out",
+			cmp.Or(s.user.Spec.LoginType, v1alpha1.LoginTypeNone), v1alpha1.LoginTypePassword).Because(v1alpha1.ReasonPasswordSecretInvalid)
+	case found == nil || found.Secret != string(ref.Name):
+		return phase.Wait(0, v1alpha1.ReasonPasswordPending, "%s: waiting for an API server to read Secret %s", path, ref.Name)
+	case found.Reason != "":
+		return fault.On(path, "%s", found.Message).Because(found.Reason)
 	}
 	return nil
 }

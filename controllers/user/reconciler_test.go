@@ -219,6 +219,34 @@ var _ = Describe("a User", func() {
 		Expect(d.claimed(ctx)).NotTo(HaveKey(username("eve")))
 	})
 
+	It("says what is wrong with a declared password, by what the API servers found, and is Ready when nothing is", func(ctx SpecContext) {
+		d, ada := sit(ctx), given.User("ada", func(u *v1alpha1.User) { u.Spec.PasswordSecret = &v1alpha1.NameReference{Name: "ada"} })
+		found := func(state *v1alpha1.PasswordState) {
+			GinkgoHelper()
+			ada.Status.Password = state
+			Expect(env.Client.Status().Update(ctx, ada, client.FieldOwner("berth-apiserver"))).To(Succeed())
+			d.settle(ctx, ada)
+			Expect(ada.Status.Password).To(Equal(state), "it is another's to write")
+		}
+		create(ctx, ada)
+		d.settle(ctx, ada)
+		Expect(ada).To(BeStalled(v1alpha1.ReasonPasswordSecretInvalid))
+		Expect(Message(ada, v1alpha1.ConditionStalled)).To(Equal("spec.passwordSecret: is not used, since spec.loginType is None; make that Password, or take this out"))
+
+		ada.Spec.LoginType = v1alpha1.LoginTypePassword
+		Expect(env.Client.Update(ctx, ada)).To(Succeed())
+		d.settle(ctx, ada)
+		Expect(ada).To(HaveCondition(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonPasswordPending))
+		found(&v1alpha1.PasswordState{Secret: "another"})
+		Expect(ada).To(HaveCondition(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonPasswordPending))
+		found(&v1alpha1.PasswordState{Secret: "ada", Reason: v1alpha1.ReasonPasswordSecretMissing, Message: "there is no Secret ada"})
+		Expect(ada).To(BeStalled(v1alpha1.ReasonPasswordSecretMissing))
+		Expect(d.said.Said()).To(ContainElement("Warning PasswordSecretMissing ada: spec.passwordSecret: there is no Secret ada"))
+		found(&v1alpha1.PasswordState{Secret: "ada"})
+		Expect(ada).To(BeReady())
+		Expect(ada).NotTo(HaveCondition(v1alpha1.ConditionPolicyMet, metav1.ConditionFalse, v1alpha1.ReasonNotEnforced))
+	})
+
 	It("shows whether it is in use, by what the API server saw, and leaves that alone", func(ctx SpecContext) {
 		d, ada := sit(ctx), given.User("ada")
 		create(ctx, ada)

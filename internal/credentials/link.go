@@ -167,7 +167,7 @@ func (s *Store) SpendConversion(ctx context.Context, id uuid.UUID, text string, 
 
 // ForgetPassword removes the user's password and ends the sessions that it began.
 func (s *Store) ForgetPassword(ctx context.Context, account *v1alpha1.User, id uuid.UUID) error {
-	set := map[string][]byte{passwordField: nil, conversionField: nil}
+	set := map[string][]byte{passwordField: nil, conversionField: nil, sourceField: nil}
 	return s.rewriteIf(ctx, account, id, set, func(*corev1.Secret) bool { return true }, func(_ string, k keptKey) bool {
 		return k.Session && k.LoginType == v1alpha1.LoginTypePassword
 	})

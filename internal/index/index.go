@@ -70,6 +70,8 @@ const (
 	Member = "spec.members"
 	// Membership finds Users by the Organizations that they name as theirs.
 	Membership = "spec.memberships"
+	// PasswordSecret finds Users by the Secret of Berth's namespace that declares their password.
+	PasswordSecret = "spec.passwordSecret"
 	// Brought finds Users by the Groups that a login or SCIM put them into, as NAMESPACE/NAME.
 	Brought = "status.groups"
 	// Refused finds Workspaces by the reason for which they are Stalled.
@@ -134,6 +136,12 @@ func All() []Index {
 		{&v1alpha1.User{}, Subject, of(func(u *v1alpha1.User) []string { return subjects(u.Spec.Subjects) })},
 		{&v1alpha1.User{}, Identity, of(identities)},
 		{&v1alpha1.User{}, Membership, of(memberships)},
+		{&v1alpha1.User{}, PasswordSecret, of(func(u *v1alpha1.User) []string {
+			if u.Spec.PasswordSecret == nil {
+				return nil
+			}
+			return []string{string(u.Spec.PasswordSecret.Name)}
+		})},
 		{&v1alpha1.User{}, Brought, of(func(u *v1alpha1.User) []string { return u.Status.Groups })},
 
 		{&v1alpha1.Group{}, ID, wireID},
@@ -229,7 +237,7 @@ func Acting() (all, within []Index) {
 		switch {
 		case i.Name == OfID:
 			within = append(within, i)
-		case i.Name == Pod || i.Name == Coming || i.Name == OpenTo || i.Name == Build || i.Name == Job || build && (i.Name == ID || i.Name == Workspace):
+		case i.Name == Pod || i.Name == Coming || i.Name == OpenTo || i.Name == Build || i.Name == Job || i.Name == PasswordSecret || build && (i.Name == ID || i.Name == Workspace):
 		default:
 			all = append(all, i)
 		}

@@ -19,8 +19,6 @@ func NotEnforced(object v1alpha1.Object) []string {
 		f.content(o.Spec.Content)
 	case *v1alpha1.TemplateVersion:
 		f.content(&o.Spec.Content)
-	case *v1alpha1.User:
-		f.add(o.Spec.PasswordSecret != nil, "spec.passwordSecret")
 	}
 	return f
 }
