@@ -69,6 +69,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		"WarmWorkspace":   &warmworkspace.Reconciler{Client: c, Live: live, Clock: now, Platform: platform, CA: ca},
 		"DryRun":          &dryrun.Reconciler{Client: c, Live: live, As: accounts, Platform: platform, Worker: o.Worker, Clock: now},
 		"access":          &access.Reconciler{Client: c, Off: !o.KubectlAccess, Writable: organization.MountableBinding},
+		"groups' access":  &access.GroupReconciler{Client: c, Off: !o.KubectlAccess, Writable: organization.MountableBinding},
 	} {
 		if err := r.Setup(mgr); err != nil {
 			return fmt.Errorf("controller of %s: %w", kind, err)

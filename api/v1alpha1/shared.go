@@ -153,7 +153,7 @@ const (
 	LabelOrganization = "berth.dev/organization"
 	// LabelOwner on a namespace says whose workspaces alone it takes: a User's metadata.name.
 	LabelOwner = "berth.dev/owner"
-	// LabelAccess on a Role or RoleBinding marks it as what people have by their Users: "user".
+	// LabelAccess on a Role or RoleBinding marks it as what people have by their Users and Groups; its value is "user".
 	LabelAccess = "berth.dev/access"
 	// LabelID on a pod or claim is the id of its workspace.
 	LabelID = "berth.dev/id"

@@ -5,6 +5,7 @@ package access_test
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -51,7 +52,11 @@ var _ = Describe("what people may do with kubectl", func() {
 			u.Spec.Suspended, u.Spec.Roles = true, []v1alpha1.SiteRole{v1alpha1.SiteRoleOwner}
 		})
 		ada, bob := people["member"].Name, people["another member"].Name
-		backend := given.Group(d.org, "backend", func(g *v1alpha1.Group) { g.Spec.Members = []v1alpha1.ObjectName{v1alpha1.ObjectName(bob)} })
+		backends := "oidc:backend-" + d.org
+		backend := given.Group(d.org, "backend", func(g *v1alpha1.Group) {
+			g.Spec.Members = []v1alpha1.ObjectName{v1alpha1.ObjectName(bob)}
+			g.Spec.Subjects = []v1alpha1.Subject{{Kind: "Group", Name: backends}}
+		})
 		use := func(kind v1alpha1.AccessKind, name string) func(*v1alpha1.Template) {
 			return func(t *v1alpha1.Template) {
 				t.Spec.Access = []v1alpha1.AccessEntry{{Kind: kind, Name: v1alpha1.ObjectName(name), Role: v1alpha1.AccessRoleUse}}
@@ -74,6 +79,7 @@ var _ = Describe("what people may do with kubectl", func() {
 			d.settle(ctx, u)
 		}
 		d.settle(ctx, suspended)
+		d.settleGroups(ctx, backend)
 		nobody := authz.Subject{}
 		for who, u := range people {
 			subject := authz.Subject{User: u.Name, Roles: u.Spec.Roles, Memberships: authz.Memberships(u, ""), Groups: map[types.NamespacedName]bool{}}
@@ -81,7 +87,15 @@ var _ = Describe("what people may do with kubectl", func() {
 				subject.Groups[client.ObjectKeyFromObject(backend)] = true
 			}
 			compare(ctx, who, impersonate("oidc:"+u.Name), subject, all)
+			if _, member := subject.Memberships[d.org]; member {
+				subject.Groups[client.ObjectKeyFromObject(backend)] = true
+				compare(ctx, who+" whom the cluster knows as a backend", impersonate("oidc:"+u.Name, backends), subject, all)
+			}
 		}
+		// RBAC does not know who is a member, or suspended: those see what is open to the group, and can do nothing with it.
+		seen := except(all, "get template backends")
+		compare(ctx, "suspended backend", impersonate("oidc:"+suspended.Name, backends), nobody, seen)
+		compare(ctx, "backend without a User", impersonate("oidc:stranger", backends), nobody, seen)
 		compare(ctx, "suspended owner", impersonate("oidc:"+suspended.Name), nobody, all)
 		compare(ctx, "no User", impersonate("oidc:stranger"), nobody, all)
 	})
@@ -153,6 +167,14 @@ func attempts(org string, owners []string, templates []*v1alpha1.Template, g *v1
 		return c.List(ctx, &v1alpha1.WorkspaceList{}, client.InNamespace(org))
 	}, func(s authz.Subject) bool { return s.Can(authz.Read, authz.WorkspaceObject(org, "")) }})
 	return all
+}
+
+// except is all but one, which must be there.
+func except(all []attempt, what string) []attempt {
+	GinkgoHelper()
+	rest := slices.DeleteFunc(slices.Clone(all), func(a attempt) bool { return a.what == what })
+	Expect(rest).To(HaveLen(len(all) - 1))
+	return rest
 }
 
 // compare has somebody try everything, and the wire's rules asked.

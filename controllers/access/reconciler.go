@@ -3,7 +3,8 @@
 // Package access lets people do with kubectl, in the namespaces of their organizations, what they may do on the wire. For
 // each User who lists Kubernetes identities it keeps RoleBindings of those to the chart's fixed ClusterRoles, and one Role
 // with the names of what is the User's own or open to the User. Both follow from the present Users, Groups, Organizations,
-// Templates and Workspaces alone, and belong to the User.
+// Templates and Workspaces alone, and belong to the User. For each Group that lists groups of Kubernetes identities it keeps
+// a Role with the names of the templates that are open to the Group, bound to those; it belongs to the Group.
 //
 // It gives nobody a right over the whole cluster, and no right that the manager lacks: the kube-apiserver sees to that.
 // Which owner and which template a member may write into a Workspace is asked by the admission policy berth-owners; without
@@ -15,7 +16,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -49,39 +49,25 @@ type Reconciler struct {
 // scope is what one pass knows.
 type scope struct {
 	user v1alpha1.User
-	// roles and bindings are what is there for the User, and want what is to be.
-	roles    []rbacv1.Role
-	bindings []rbacv1.RoleBinding
-	want     wanted
+	kept
 }
 
 // Reconcile has one User have what is theirs. Of one that is gone it takes away what the cluster's collector has left.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	s := &scope{want: wanted{roles: map[client.ObjectKey][]rbacv1.PolicyRule{}, bindings: map[client.ObjectKey]rbacv1.RoleRef{}}}
+	s := &scope{}
 	err := r.Get(ctx, req.NamespacedName, &s.user)
 	if client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, err
 	}
-	s.user.Name = req.Name
-	steps := []phase.Step[scope]{r.observe, r.want, r.withdraw, r.grant}
+	s.kept = keep(index.BearerUser(req.Name), "User", &s.user, s.user.Spec.Subjects)
+	observe := func(ctx context.Context, s *scope) error { return s.observe(ctx, r) }
+	withdraw := func(ctx context.Context, s *scope) error { return s.withdraw(ctx, r) }
+	grant := func(ctx context.Context, s *scope) error { return s.grant(ctx, r) }
+	steps := []phase.Step[scope]{observe, r.want, withdraw, grant}
 	if err != nil || s.user.DeletionTimestamp != nil || r.Off {
-		steps = []phase.Step[scope]{r.observe, r.withdraw}
+		steps = []phase.Step[scope]{observe, withdraw}
 	}
 	return phase.Result(phase.Run(ctx, s, steps...))
-}
-
-// observe reads what is there for the User.
-func (r *Reconciler) observe(ctx context.Context, s *scope) error {
-	var roles rbacv1.RoleList
-	if err := r.List(ctx, &roles, of(s.user.Name)); err != nil {
-		return err
-	}
-	var bindings rbacv1.RoleBindingList
-	if err := r.List(ctx, &bindings, of(s.user.Name)); err != nil {
-		return err
-	}
-	s.roles, s.bindings = roles.Items, bindings.Items
-	return nil
 }
 
 // want finds what the User is to have: nothing without an identity that is theirs alone, nor while suspended.
@@ -116,7 +102,7 @@ func (r *Reconciler) want(ctx context.Context, s *scope) error {
 	}
 	for _, p := range places {
 		if standing[p.organization] {
-			s.want.add(s.user.Name, p.namespace, rightsAt(person, p))
+			s.kept.want.add(name(s.user.Name), p.namespace, rightsAt(person, p))
 		}
 	}
 	return nil
@@ -162,13 +148,12 @@ func (r *Reconciler) places(ctx context.Context, person authz.Subject) ([]place,
 		if n.DeletionTimestamp != nil || p.owner != "" && p.owner != person.User && nothing(rightsAt(person, p)) {
 			continue
 		}
-		err := r.Get(ctx, client.ObjectKey{Namespace: n.Name, Name: r.Writable}, &rbacv1.RoleBinding{})
-		if apierrors.IsNotFound(err) {
+		if ok, err := mayWrite(ctx, r, n.Name, r.Writable); err != nil {
+			return nil, err
+		} else if !ok {
 			continue
 		}
-		if err != nil {
-			return nil, err
-		}
+		var err error
 		if p.templates, err = r.templates(ctx, p); err != nil {
 			return nil, err
 		}
@@ -182,8 +167,19 @@ func (r *Reconciler) templates(ctx context.Context, p place) ([]*v1alpha1.Templa
 	if p.namespace != p.organization {
 		return nil, nil
 	}
+	return templatesIn(ctx, r, p.namespace)
+}
+
+// mayWrite tells whether the manager may give rights in a namespace, by the RoleBinding of that name.
+func mayWrite(ctx context.Context, c client.Reader, namespace, writable string) (bool, error) {
+	err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: writable}, &rbacv1.RoleBinding{})
+	return err == nil, client.IgnoreNotFound(err)
+}
+
+// templatesIn are the cache's own templates of a namespace.
+func templatesIn(ctx context.Context, c client.Reader, namespace string) ([]*v1alpha1.Template, error) {
 	var list v1alpha1.TemplateList
-	if err := r.List(ctx, &list, client.InNamespace(p.namespace), client.UnsafeDisableDeepCopy); err != nil {
+	if err := c.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err
 	}
 	all := make([]*v1alpha1.Template, 0, len(list.Items))

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -168,7 +169,9 @@ var _ = Describe("a random sequence", func() {
 		for _, name := range []string{"ada", "bob", "eve"} {
 			users = append(users, d.user(ctx, name))
 		}
+		subject := `{"kind":"Group","name":"oidc:backend"}`
 		g, t := given.Group(d.org, "backend"), given.Template(d.org, "go")
+		open, bound := false, false // t to g, and g to a group of the cluster's
 		create(ctx, g, t)
 		workspaces := map[string]*v1alpha1.Workspace{}
 		var told []string
@@ -176,7 +179,7 @@ var _ = Describe("a random sequence", func() {
 			u := users[random.IntN(len(users))]
 			pick := func(of ...string) string { return of[random.IntN(len(of))] }
 			var change string
-			switch random.IntN(7) {
+			switch random.IntN(9) {
 			case 0:
 				change = pick(`{"roles":["Owner"]}`, `{"roles":["TemplateAdmin","Auditor"]}`, `{"roles":null}`)
 				patch(ctx, u, `{"spec":`+change+`}`)
@@ -195,6 +198,11 @@ var _ = Describe("a random sequence", func() {
 			case 5:
 				change = pick(`null`, `[{"kind":"Everyone","role":"Use"}]`, `[{"kind":"Group","name":"backend","role":"Use"}]`)
 				patch(ctx, t, `{"spec":{"access":`+change+`}}`)
+				open = strings.Contains(change, "Group")
+			case 7, 8: // as often as what else opens templates to groups
+				change = pick(`null`, `[`+subject+`]`, `[{"kind":"User","name":"oidc:ada"},`+subject+`]`, `[{"kind":"Group","name":"system:authenticated"}]`)
+				patch(ctx, g, `{"spec":{"subjects":`+change+`}}`)
+				bound = strings.Contains(change, "oidc:backend")
 			case 6:
 				change = "its workspace"
 				if w := workspaces[u.Name]; w != nil {
@@ -207,10 +215,17 @@ var _ = Describe("a random sequence", func() {
 			}
 			told = append(told, u.Name+" "+change)
 			d.settle(ctx, users...)
+			d.settleGroups(ctx, g)
 			is := written(ctx, d.org)
+			if open && bound {
+				Expect(is).To(HaveKeyWithValue("binding berth:group:backend", ContainSubstring("[{Group rbac.authorization.k8s.io oidc:backend }]")), "%v", told)
+			} else {
+				Expect(is).NotTo(Or(HaveKey("role berth:group:backend"), HaveKey("binding berth:group:backend")), "%v", told)
+			}
 			_, err := phase.ClearAccess(ctx, d, d.org)
 			Expect(err).NotTo(HaveOccurred())
 			d.settle(ctx, users...)
+			d.settleGroups(ctx, g)
 			Expect(written(ctx, d.org)).To(Equal(is), "%v", told)
 		}
 	})

@@ -77,10 +77,16 @@ func rightsAt(person authz.Subject, p place) rights {
 			open = append(open, t.Name)
 		}
 	}
-	r.rules = append(r.rules, rule("templates", open, "get", "list", "watch", "use"))
+	r.rules = append(r.rules, useOf(open))
 	r.rules = slices.DeleteFunc(r.rules, func(r rbacv1.PolicyRule) bool { return len(r.ResourceNames) == 0 })
 	r.roles = slices.Sorted(maps.Keys(roles))
 	return r
+}
+
+// useOf lets somebody see templates and use them. To administer one takes the API, whoever has it by the access list alone:
+// the manager can't give what it may not do itself.
+func useOf(templates []string) rbacv1.PolicyRule {
+	return rule("templates", templates, "get", "list", "watch", "use")
 }
 
 func nothing(r rights) bool { return len(r.rules)+len(r.roles) == 0 }

@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/controllers/access"
@@ -70,11 +71,11 @@ func patch(ctx context.Context, o client.Object, json string) {
 	Expect(env.Client.Patch(ctx, o, client.RawPatch("application/merge-patch+json", []byte(json)))).To(Succeed())
 }
 
-// impersonate is a client that is somebody.
-func impersonate(name string) client.WithWatch {
+// impersonate is a client that is somebody, who is in groups of the cluster's identities.
+func impersonate(name string, groups ...string) client.WithWatch {
 	GinkgoHelper()
 	config := rest.CopyConfig(env.Config)
-	config.Impersonate = rest.ImpersonationConfig{UserName: name}
+	config.Impersonate = rest.ImpersonationConfig{UserName: name, Groups: groups}
 	c, err := client.NewWithWatch(config, client.Options{Scheme: env.Scheme})
 	Expect(err).NotTo(HaveOccurred())
 	return c
@@ -83,8 +84,9 @@ func impersonate(name string) client.WithWatch {
 // desk is an organization whose manager may write rights, and the reconciler with the manager's own.
 type desk struct {
 	*Journal
-	r   *access.Reconciler
-	org string
+	r      *access.Reconciler
+	groups *access.GroupReconciler
+	org    string
 }
 
 func sit(ctx context.Context) *desk {
@@ -93,7 +95,8 @@ func sit(ctx context.Context) *desk {
 	Expect(err).NotTo(HaveOccurred())
 	create(ctx, writableIn(org))
 	j := NewJournal(impersonate(manager))
-	return &desk{Journal: j, r: &access.Reconciler{Client: j, Writable: writable}, org: org}
+	return &desk{Journal: j, org: org, r: &access.Reconciler{Client: j, Writable: writable},
+		groups: &access.GroupReconciler{Client: j, Writable: writable}}
 }
 
 // writableIn is what package organization makes in the namespaces of organizations.
@@ -120,13 +123,26 @@ func (d *desk) user(ctx context.Context, name string, change ...func(*v1alpha1.U
 func (d *desk) settle(ctx context.Context, users ...*v1alpha1.User) {
 	GinkgoHelper()
 	for _, u := range users {
-		Eventually(func(g Gomega) { // the kube-apiserver learns of a right that was just given after a moment
-			before := len(d.Writes())
-			_, err := d.r.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(u)})
-			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(d.Writes()[before:]).To(BeEmpty())
-		}).Should(Succeed())
+		d.settled(ctx, d.r, client.ObjectKeyFromObject(u))
 	}
+}
+
+// settleGroups does so for Groups.
+func (d *desk) settleGroups(ctx context.Context, groups ...*v1alpha1.Group) {
+	GinkgoHelper()
+	for _, g := range groups {
+		d.settled(ctx, d.groups, client.ObjectKeyFromObject(g))
+	}
+}
+
+func (d *desk) settled(ctx context.Context, r reconcile.Reconciler, key client.ObjectKey) {
+	GinkgoHelper()
+	Eventually(func(g Gomega) { // the kube-apiserver learns of a right that was just given after a moment
+		before := len(d.Writes())
+		_, err := r.Reconcile(ctx, ctrl.Request{NamespacedName: key})
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(d.Writes()[before:]).To(BeEmpty())
+	}).Should(Succeed())
 }
 
 // has is what there is in a namespace for a User: the names of roles bound, with what the User's own Role says.
@@ -153,5 +169,11 @@ func (d *desk) has(ctx context.Context, u *v1alpha1.User, namespace string) (rol
 // unlabel takes a namespace out of its organization.
 func unlabel(ctx context.Context, namespace string) {
 	GinkgoHelper()
-	Expect(Relabel(ctx, env.Client, namespace, v1alpha1.LabelOrganization, "none")).To(Succeed())
+	relabel(ctx, namespace, "none")
+}
+
+// relabel gives a namespace to an organization.
+func relabel(ctx context.Context, namespace, organization string) {
+	GinkgoHelper()
+	Expect(Relabel(ctx, env.Client, namespace, v1alpha1.LabelOrganization, organization)).To(Succeed())
 }

@@ -5,6 +5,8 @@ package authz
 import (
 	"slices"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/berth-dev/berth/api/v1alpha1"
 )
 
@@ -104,6 +106,14 @@ func (o Object) OpenTo(organization string) bool {
 	}
 	return o.Organization == organization || slices.ContainsFunc(o.Access, func(e v1alpha1.AccessEntry) bool {
 		return e.Kind == v1alpha1.AccessKindOrganization && string(e.Name) == organization && e.Role == v1alpha1.AccessRoleUse
+	})
+}
+
+// OpenToGroup tells whether a template's access list lets the organization's members do something because they belong to the
+// group. What they may do by the list as Everyone, or by name, does not count.
+func (o Object) OpenToGroup(a Action, group types.NamespacedName) bool {
+	return o.Kind == Template && o.Organization == group.Namespace && slices.ContainsFunc(o.Access, func(e v1alpha1.AccessEntry) bool {
+		return e.Kind == v1alpha1.AccessKindGroup && string(e.Name) == group.Name && roleAllows(e.Role, a)
 	})
 }
 

@@ -86,8 +86,8 @@ const (
 	Subject = "spec.subjects"
 	// Pod finds the Workspace, and the WarmWorkspace, whose pod has a uid.
 	Pod = "status.pod.uid"
-	// Bearer finds the Roles and RoleBindings that were made for a User, by the User's metadata.name.
-	Bearer = "owner.user"
+	// Bearer finds the Roles and RoleBindings that were made for a User or a Group: BearerUser, BearerGroup.
+	Bearer = "owner.bearer"
 	// Default finds the Organizations that call themselves the default one; the value is "true".
 	Default = "spec.default"
 )
@@ -250,8 +250,8 @@ func Workload() []Index {
 	return []Index{
 		{&v1alpha1.TemplateVersion{}, UID, func(o client.Object) []string { return []string{string(o.GetUID())} }},
 		{&v1alpha1.WarmWorkspace{}, OfID, labelID},
-		{&rbacv1.Role{}, Bearer, BearersOf},
-		{&rbacv1.RoleBinding{}, Bearer, BearersOf},
+		{&rbacv1.Role{}, Bearer, bearers},
+		{&rbacv1.RoleBinding{}, Bearer, bearers},
 		{&corev1.Pod{}, OfID, labelID},
 		{&corev1.PersistentVolumeClaim{}, OfID, labelID},
 		{&v1alpha1.WorkspaceBuild{}, OfID, of(func(b *v1alpha1.WorkspaceBuild) []string {
@@ -335,19 +335,39 @@ func labelID(o client.Object) []string {
 	return nil
 }
 
+// BearerUser is a User, by metadata.name, in the index Bearer.
+func BearerUser(name string) string { return name }
+
+// BearerGroup is a Group in the index Bearer. No name of a User has a slash.
+func BearerGroup(namespace, name string) string { return namespace + "/" + name }
+
 // BearersOf are the Users, by metadata.name, that a Role or RoleBinding belongs to, if it is one of those that people have by
 // their Users.
-func BearersOf(o client.Object) []string {
+func BearersOf(o client.Object) []string { return accessOwners(o, "User") }
+
+// BearingGroupsOf are the Groups of the namespace, by metadata.name, that a Role or RoleBinding belongs to, if it is one of
+// those that people have by their Groups.
+func BearingGroupsOf(o client.Object) []string { return accessOwners(o, "Group") }
+
+func accessOwners(o client.Object, kind string) []string {
 	if o.GetLabels()[v1alpha1.LabelAccess] == "" {
 		return nil
 	}
-	var users []string
+	var names []string
 	for _, ref := range o.GetOwnerReferences() {
-		if ref.Kind == "User" && ref.APIVersion == v1alpha1.GroupVersion.String() {
-			users = append(users, ref.Name)
+		if ref.Kind == kind && ref.APIVersion == v1alpha1.GroupVersion.String() {
+			names = append(names, ref.Name)
 		}
 	}
-	return users
+	return names
+}
+
+func bearers(o client.Object) []string {
+	values := BearersOf(o)
+	for _, name := range BearingGroupsOf(o) {
+		values = append(values, BearerGroup(o.GetNamespace(), name))
+	}
+	return values
 }
 
 func wireName(o client.Object) []string {
