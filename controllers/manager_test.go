@@ -96,7 +96,7 @@ var _ = Describe("the manager", Ordered, func() {
 			Namespace: "berth-system", ServiceAccount: "berth-manager", APIServerAccount: "berth-apiserver", AgentImage: "registry.example/berth:1", MetricsAddress: "0", HealthAddress: "0",
 			Brief:  time.Minute, // nothing of a start is told in between, however slow the machine is
 			Worker: "manager-0", LeaderElect: true, Aggregation: true, Service: "berth-apiserver", ServicePort: 443,
-			ClusterRole: "berth-aggregated-api", Deployment: "berth-manager",
+			ClusterRole: "berth-aggregated-api", Deployment: "berth-manager", KubectlAccess: true,
 		})
 		Expect(err).NotTo(HaveOccurred())
 		ended := make(chan error, 1)
@@ -208,6 +208,8 @@ var _ = Describe("the manager", Ordered, func() {
 	It("brings a version out by a canary's start, and starts a workspace when a quota has room", aRolloutAndAQuota)
 
 	It("starts what names a Secret that is open to templates, and not what names another", whatTemplatesMayMount)
+
+	It("lets people at what is theirs with kubectl, as that comes and goes", whatPeopleMayDo)
 
 	It("can bind itself to nothing more", func(ctx SpecContext) {
 		manager, err := client.New(config, client.Options{Scheme: env.Scheme})

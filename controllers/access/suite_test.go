@@ -94,6 +94,8 @@ func sit(ctx context.Context) *desk {
 	org, err := env.Organization(ctx, "team-")
 	Expect(err).NotTo(HaveOccurred())
 	create(ctx, writableIn(org))
+	// Who has a role over the deployment has it in every organization: those of other specs would be written into as well.
+	DeferCleanup(func(ctx SpecContext) { unlabel(ctx, org) })
 	j := NewJournal(impersonate(manager))
 	return &desk{Journal: j, org: org, r: &access.Reconciler{Client: j, Writable: writable},
 		groups: &access.GroupReconciler{Client: j, Writable: writable}}

@@ -290,6 +290,45 @@ func TestAdvisory_V32_AnUnsetListLetsInNobody(t *testing.T) {
 	}
 }
 
+// What a list opens to a group is what its members may do by the list alone, and no more.
+func TestOpenToGroup(t *testing.T) {
+	backend := types.NamespacedName{Namespace: "a", Name: "backend"}
+	entry := func(kind v1alpha1.AccessKind, name string, role v1alpha1.AccessRole) v1alpha1.AccessEntry {
+		return v1alpha1.AccessEntry{Kind: kind, Name: v1alpha1.ObjectName(name), Role: role}
+	}
+	for name, c := range map[string]struct {
+		entry v1alpha1.AccessEntry
+		want  bool
+	}{
+		"to use":                       {entry(v1alpha1.AccessKindGroup, "backend", v1alpha1.AccessRoleUse), true},
+		"to administer":                {entry(v1alpha1.AccessKindGroup, "backend", v1alpha1.AccessRoleAdmin), true},
+		"in a role that nobody knows":  {entry(v1alpha1.AccessKindGroup, "backend", "Own"), false},
+		"another group":                {entry(v1alpha1.AccessKindGroup, "frontend", v1alpha1.AccessRoleUse), false},
+		"a person of its name":         {entry(v1alpha1.AccessKindUser, "backend", v1alpha1.AccessRoleUse), false},
+		"an organization of its name":  {entry(v1alpha1.AccessKindOrganization, "backend", v1alpha1.AccessRoleUse), false},
+		"everyone, so not as in-group": {entry(v1alpha1.AccessKindEveryone, "", v1alpha1.AccessRoleUse), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := template(c.entry)
+			if have := o.OpenToGroup(Use, backend); have != c.want {
+				t.Errorf("open: %v", have)
+			}
+			if o.OpenToGroup(Update, backend) != (c.want && c.entry.Role == v1alpha1.AccessRoleAdmin) {
+				t.Error("whom it lets use it alone may change it")
+			}
+			if c.want && !subjects["in-group"].Can(Use, o) {
+				t.Error("a member of the group may not")
+			}
+			if o.OpenToGroup(Use, types.NamespacedName{Namespace: "b", Name: "backend"}) {
+				t.Error("it is open to another organization's group")
+			}
+		})
+	}
+	if NewGroup("a").OpenToGroup(Read, backend) {
+		t.Error("what is no template is open")
+	}
+}
+
 func TestMemberships(t *testing.T) {
 	member := []v1alpha1.Membership{{Organization: "b"}}
 	for name, c := range map[string]struct {

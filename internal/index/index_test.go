@@ -5,11 +5,13 @@ package index_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -73,6 +75,9 @@ func TestValues(t *testing.T) {
 			w.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionStalled, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonQuotaExceeded}}
 		}), index.Refused, []string{v1alpha1.ReasonQuotaExceeded}},
 		"a workspace that is not": {workspace, index.Refused, nil},
+		"whom a Role is for":      {bearing(&rbacv1.Role{}, "user", "User/ada", "Group/backend"), index.Bearer, []string{index.BearerUser("ada"), index.BearerGroup("platform", "backend")}},
+		"whom a binding is for":   {bearing(&rbacv1.RoleBinding{}, "user", "Group/backend"), index.Bearer, []string{"platform/backend"}},
+		"a Role that is not ours": {bearing(&rbacv1.Role{}, "", "User/ada", "Group/backend"), index.Bearer, nil},
 		"not the default":         {given.Organization("o"), index.Default, nil},
 		"the default":             {given.Organization("o", func(o *v1alpha1.Organization) { o.Spec.Default = true }), index.Default, []string{"true"}},
 	} {
@@ -86,6 +91,19 @@ func TestValues(t *testing.T) {
 	if got := values(t, version, index.Template); got != nil {
 		t.Errorf("a version without a template is found by %v", got)
 	}
+}
+
+// bearing is an object in namespace platform that belongs to those whom KIND/NAME name, marked for access where it is.
+func bearing(o client.Object, access string, owners ...string) client.Object {
+	o.SetNamespace("platform")
+	o.SetLabels(map[string]string{v1alpha1.LabelAccess: access})
+	var refs []metav1.OwnerReference
+	for _, owner := range owners {
+		kind, name, _ := strings.Cut(owner, "/")
+		refs = append(refs, metav1.OwnerReference{APIVersion: v1alpha1.GroupVersion.String(), Kind: kind, Name: name})
+	}
+	o.SetOwnerReferences(refs)
+	return o
 }
 
 func TestBuildIDs(t *testing.T) {
