@@ -139,7 +139,22 @@ var _ = Describe("what those have whom a Group lists as a group of the cluster's
 		Expect(rules).To(BeEmpty())
 	})
 
-	It("is put right where somebody changed it, and belongs to the Group that is there", func(ctx SpecContext) {
+	It("V40 is another organization's own, where a Group there has the same name", func(ctx SpecContext) {
+		d, other := sit(ctx), sit(ctx)
+		g, namesake := backend(d.org), backend(other.org)
+		use := open(to(v1alpha1.AccessKindGroup, "backend", v1alpha1.AccessRoleUse))
+		create(ctx, g, namesake, given.Template(d.org, "backends", use), given.Template(other.org, "elsewhere", use))
+		d.settleGroups(ctx, namesake, g)
+		Expect(env.Client.Delete(ctx, g)).To(Succeed())
+		d.settleGroups(ctx, g)
+		rules, _ := has(ctx, d.org)
+		Expect(rules).To(BeEmpty())
+		rules, subjects := has(ctx, other.org)
+		Expect(rules).To(ConsistOf(rule("templates", []string{"elsewhere"}, "get", "list", "watch", "use")))
+		Expect(subjects).To(ConsistOf(HaveField("Name", "oidc:backend-"+other.org)))
+	})
+
+	It("is put right where somebody changed it", func(ctx SpecContext) {
 		d := sit(ctx)
 		g := backend(d.org)
 		create(ctx, g, given.Template(d.org, "backends", open(to(v1alpha1.AccessKindGroup, "backend", v1alpha1.AccessRoleUse))))
@@ -152,14 +167,25 @@ var _ = Describe("what those have whom a Group lists as a group of the cluster's
 		var binding rbacv1.RoleBinding
 		Expect(env.Client.Get(ctx, at, &binding)).To(Succeed())
 		patch(ctx, &binding, `{"subjects":[{"kind":"User","apiGroup":"rbac.authorization.k8s.io","name":"eve"}]}`)
+		d.settleGroups(ctx, g)
+		rules, subjects := has(ctx, d.org)
+		Expect(rules).To(Equal(was))
+		Expect(subjects).To(Equal(bound))
+	})
+
+	It("belongs to the Group that is there, which the one of its name that is gone was not", func(ctx SpecContext) {
+		d := sit(ctx)
+		g := backend(d.org)
+		create(ctx, g, given.Template(d.org, "backends", open(to(v1alpha1.AccessKindGroup, "backend", v1alpha1.AccessRoleUse))))
+		d.settleGroups(ctx, g)
 		Expect(env.Client.Delete(ctx, g)).To(Succeed())
 		again := backend(d.org)
 		create(ctx, again)
 		d.settleGroups(ctx, again)
-		rules, subjects := has(ctx, d.org)
-		Expect(rules).To(Equal(was))
-		Expect(subjects).To(Equal(bound))
-		Expect(env.Client.Get(ctx, at, &role)).To(Succeed())
-		Expect(role.OwnerReferences).To(HaveExactElements(HaveField("UID", again.UID)))
+		at := client.ObjectKey{Namespace: d.org, Name: key}
+		for _, o := range []client.Object{&rbacv1.Role{}, &rbacv1.RoleBinding{}} {
+			Expect(env.Client.Get(ctx, at, o)).To(Succeed())
+			Expect(o.GetOwnerReferences()).To(HaveExactElements(HaveField("UID", again.UID)), "else the cluster's collector takes it")
+		}
 	})
 })

@@ -170,8 +170,11 @@ var _ = Describe("a random sequence", func() {
 			users = append(users, d.user(ctx, name))
 		}
 		subject := `{"kind":"Group","name":"oidc:backend"}`
-		g, t := given.Group(d.org, "backend"), given.Template(d.org, "go")
-		open, bound := false, false // t to g, and g to a group of the cluster's
+		g := given.Group(d.org, "backend", func(g *v1alpha1.Group) { g.Spec.Subjects = []v1alpha1.Subject{{Kind: "Group", Name: "oidc:backend"}} })
+		t := given.Template(d.org, "go", func(t *v1alpha1.Template) {
+			t.Spec.Access = []v1alpha1.AccessEntry{{Kind: v1alpha1.AccessKindGroup, Name: "backend", Role: v1alpha1.AccessRoleUse}}
+		})
+		open, bound := true, true // t to g, and g to a group of the cluster's: so that it is taken away at least once
 		create(ctx, g, t)
 		workspaces := map[string]*v1alpha1.Workspace{}
 		var told []string
