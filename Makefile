@@ -73,7 +73,7 @@ assets: ## Compile etcd, kube-apiserver, kubectl and helm for the tests, when th
 # time on compiling what it starts
 .PHONY: test
 test: assets build ## Unit tests, and tests against a real kube-apiserver and etcd, with the race detector
-	KUBEBUILDER_ASSETS=$$(go run -C hack/cluster . assets) go test -race -p 4 -timeout 20m $(TEST) $(ARGS)
+	KUBEBUILDER_ASSETS=$$(go run -C hack/cluster . assets) go test -race -p 4 -timeout 30m $(TEST) $(ARGS)
 	@if [ '$(TEST)' = ./... ]; then for m in $(MODULES); do echo "tests in $$m"; go test -C $$m -race ./... $(ARGS); done; fi
 
 .PHONY: contract

@@ -205,11 +205,12 @@ var _ = Describe("The agent of a prepared pod", func() {
 		first := p.upgraded(ctx, env.server)
 		Expect(first.CloseNow()).To(Succeed())
 		p.connected(ctx, false)
-		p.upgraded(ctx, env.server)
+		first = p.upgraded(ctx, env.server)
 
 		By("a second stream takes the first one's place, without a write")
 		version := p.ResourceVersion
 		second, _ := hold(ctx, env.server, p.shows())
+		Expect(closes(ctx, first)).To(Equal(websocket.StatusPolicyViolation)) // only then the server knows of the second
 		third, _ := hold(ctx, env.server, p.shows())
 		Expect(closes(ctx, second)).To(Equal(websocket.StatusPolicyViolation))
 		Expect(p.agent(ctx, "main").Connected).To(BeTrue())

@@ -163,6 +163,11 @@ var _ = Describe("Many clients at once", func() {
 						mu.Lock()
 						numbers[b.BuildNumber] = true
 						mu.Unlock()
+						continue
+					}
+					select { // who is refused tries again a moment later; twenty that never pause leave the manager no processor
+					case <-patient.Done():
+					case <-time.After(200 * time.Millisecond):
 					}
 				}
 			})

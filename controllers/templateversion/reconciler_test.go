@@ -262,10 +262,10 @@ var _ = Describe("a TemplateVersion", func() {
 
 	It("says what it stores and does not act on", func(ctx SpecContext) {
 		d, v := sit(), create(ctx, content(func(c *v1alpha1.TemplateContent) {
-			c.Scripts = []v1alpha1.Script{{Name: "clone", RunAt: v1alpha1.ScriptRunAtStart, Run: "true"}}
+			c.Tags = map[string]v1alpha1.TagValue{"runner": "large"}
 		}))
 		d.settle(ctx, v)
 		Expect(v).To(And(BeReady(), HaveCondition(v1alpha1.ConditionPolicyMet, metav1.ConditionFalse, v1alpha1.ReasonNotEnforced)))
-		Expect(Message(v, v1alpha1.ConditionPolicyMet)).To(HaveSuffix(": spec.content.scripts"))
+		Expect(Message(v, v1alpha1.ConditionPolicyMet)).To(HaveSuffix(": spec.content.tags"))
 	})
 })
