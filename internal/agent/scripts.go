@@ -32,24 +32,30 @@ const (
 // name of its script, and to a file each.
 type scripts struct {
 	*runner
+	all   []script.Script
 	logs  string // the directory of the files that nobody chose
 	words sync.Mutex
 	saved bool // the stop scripts have run
 }
 
+// newScripts are the runner's. Of a pod that was prepared, none blocks: it is ready already, and whose it has become is at work
+// in it from the claim on.
 func (r *runner) newScripts() *scripts {
-	return &scripts{runner: r, logs: filepath.Join(filepath.Dir(filepath.Dir(r.State)), logDirectory)}
+	all := slices.Clone(r.Scripts)
+	for i := range all {
+		all[i].Blocks = all[i].Blocks && r.Hold == nil
+	}
+	return &scripts{runner: r, all: all, logs: filepath.Join(filepath.Dir(filepath.Dir(r.State)), logDirectory)}
 }
 
 // start runs the scripts of the start, all at once. The channel is closed when those that block have ended.
 func (s *scripts) start() <-chan struct{} {
 	free := make(chan struct{})
 	var blocking sync.WaitGroup
-	waits := s.Hold == nil
-	for _, x := range s.Scripts {
+	for _, x := range s.all {
 		switch run := func() { s.run("start", x, true) }; {
 		case x.At != script.AtStart:
-		case x.Blocks && waits:
+		case x.Blocks:
 			blocking.Go(run)
 		default:
 			go run()
@@ -62,14 +68,10 @@ func (s *scripts) start() <-chan struct{} {
 	return free
 }
 
-// blocking names the scripts that keep the agent from being ready. Of a pod that was prepared, none does: it is ready
-// already, and whose it has become is at work in it from the claim on.
+// blocking names the scripts that keep the agent from being ready.
 func (s *scripts) blocking() []string {
 	var names []string
-	if s.Hold != nil {
-		return nil
-	}
-	for _, x := range s.Scripts {
+	for _, x := range s.all {
 		if x.At == script.AtStart && x.Blocks {
 			names = append(names, x.Name)
 		}
@@ -80,7 +82,7 @@ func (s *scripts) blocking() []string {
 // keepTime runs the scripts of the clock until the context ends. One that still runs when its time comes again is not run
 // twice: it next runs at the time after its end.
 func (s *scripts) keepTime(ctx context.Context) {
-	for _, x := range s.Scripts {
+	for _, x := range s.all {
 		if x.At != script.AtSchedule {
 			continue
 		}
@@ -110,7 +112,7 @@ func (s *scripts) keepTime(ctx context.Context) {
 
 // saves tells whether there are scripts of the stop that have not run.
 func (s *scripts) saves() bool {
-	return !s.saved && slices.ContainsFunc(s.Scripts, func(x script.Script) bool { return x.At == script.AtStop })
+	return !s.saved && slices.ContainsFunc(s.all, func(x script.Script) bool { return x.At == script.AtStop })
 }
 
 // stop runs the scripts of the stop, once and all at once, and returns when they have ended or the deadline is over.
@@ -120,7 +122,7 @@ func (s *scripts) stop(deadline time.Time) error {
 	}
 	s.saved = true
 	var left []<-chan struct{}
-	for _, x := range s.Scripts {
+	for _, x := range s.all {
 		if x.At != script.AtStop {
 			continue
 		}

@@ -160,20 +160,24 @@ func refusal(body []byte, err error) error {
 }
 
 func ofWire(w codersdk.Workspace) row {
-	state := string(w.LatestBuild.Status)
 	r := row{
 		Owner: w.OwnerName, Name: w.Name, Template: w.TemplateName, Version: w.LatestBuild.TemplateVersionName,
-		State: strings.ToUpper(state[:min(1, len(state))]) + state[min(1, len(state)):], Message: w.LatestBuild.Job.Error, Update: w.Outdated,
+		State: capital(string(w.LatestBuild.Status)), Message: w.LatestBuild.Job.Error, Update: w.Outdated,
 	}
 	switch w.LatestBuild.Reason {
 	case codersdk.BuildReasonAutostart, codersdk.BuildReasonAutostop:
-		r.Reason = string(w.LatestBuild.Reason)
-		r.Reason = strings.ToUpper(r.Reason[:1]) + r.Reason[1:]
+		r.Reason = capital(string(w.LatestBuild.Reason))
 	}
 	if at := w.LatestBuild.Deadline.Time; !at.IsZero() {
 		r.StopsAt = &at
 	}
 	return r
+}
+
+// capital is a word of the wire as manifests write it.
+func capital(word string) string {
+	first := min(1, len(word))
+	return strings.ToUpper(word[:first]) + word[first:]
 }
 
 // ofCluster asks Kubernetes.
