@@ -72,21 +72,41 @@ func (r *Reconciler) build(s *scope, spec *v1alpha1.WorkspaceBuildSpec) *v1alpha
 }
 
 // answer reads the build that has the name already. One that says the same is what was to be made: its creation was
-// committed and its reply lost, or another leader made it. Anything else is waited for.
+// committed and its reply lost, or another leader made it. A deletion that never deleted its own, earlier object is in the
+// way and removed. Anything else is waited for.
 func (r *Reconciler) answer(ctx context.Context, s *scope, spec *v1alpha1.WorkspaceBuildSpec) (*v1alpha1.WorkspaceBuild, error) {
 	var there v1alpha1.WorkspaceBuild
 	key := client.ObjectKey{Namespace: s.workspace.Namespace, Name: ledger.Name(s.workspace.Name, spec.Number)}
 	if err := r.Live.Get(ctx, key, &there); err != nil {
 		return nil, err
 	}
+	foreign := there.Spec.WorkspaceRef.UID != s.workspace.UID
 	switch {
-	case there.Spec.WorkspaceRef.UID != s.workspace.UID:
+	case foreign && there.Spec.Transition == v1alpha1.TransitionDelete && ledger.Outcome(&there) != v1alpha1.JobSucceeded:
+		return nil, r.clear(ctx, s, &there)
+	case foreign:
 		return nil, r.report(s, phase.Wait(5*time.Second, v1alpha1.ReasonProgressing, "build %s of an earlier workspace of the same name is "+
 			"still there; if nothing collects it: kubectl delete workspacebuilds.berth.dev %s -n %s", there.Name, there.Name, there.Namespace))
 	case ledger.Same(&there.Spec, spec) && ledger.InProgress(&there) && there.DeletionTimestamp == nil:
 		return &there, nil
 	}
 	return nil, phase.Wait(behind, v1alpha1.ReasonProgressing, "build %s is there already; deciding anew", there.Name)
+}
+
+// clear removes a deletion of an earlier object, which counts for nothing and holds the number of the next build: left by a
+// leader whose cache still showed that object, or by a backup. That the workspace is still the one of this pass is asked
+// after the build was read, as to a leader of the past the present deletion would look like another object's.
+func (r *Reconciler) clear(ctx context.Context, s *scope, build *v1alpha1.WorkspaceBuild) error {
+	var live v1alpha1.Workspace
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(&s.workspace), &live); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if live.UID == s.workspace.UID {
+		if err := r.Delete(ctx, build, client.Preconditions{UID: &build.UID}); client.IgnoreNotFound(err) != nil {
+			return err
+		}
+	}
+	return phase.Wait(behind, v1alpha1.ReasonProgressing, "build %s of an earlier workspace of the same name was in the way; deciding anew", build.Name)
 }
 
 // report has the outcome of a pass shown that wrote nothing after all.
