@@ -36,14 +36,22 @@ func (r *Reconciler) belongs(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// observe reads the workspace's builds, pods and claims from the cache.
+// observe reads the workspace's builds, pods and claims from the cache, and the accepted build past it where the cache has not
+// seen it: a workspace without its build looks like one that was restored, and would start once more.
 func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	builds, err := phase.Builds(ctx, r, &s.workspace)
 	if err != nil {
 		return err
 	}
 	s.builds = builds
-	s.accepted = ledger.Accepted(&s.workspace, s.builds)
+	if s.accepted = ledger.Accepted(&s.workspace, s.builds); s.accepted == nil {
+		if s.accepted, err = r.unseen(ctx, &s.workspace); err != nil {
+			return err
+		}
+		if s.accepted != nil {
+			s.builds = append(s.builds, s.accepted)
+		}
+	}
 	pods, err := ownPods(ctx, r, &s.workspace, indexed)
 	if err != nil {
 		return err
@@ -54,6 +62,19 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	}
 	s.observed = true
 	return r.heldVersion(ctx, s)
+}
+
+// unseen is the accepted build as the live cluster has it; nil when there is none.
+func (r *Reconciler) unseen(ctx context.Context, w *v1alpha1.Workspace) (*v1alpha1.WorkspaceBuild, error) {
+	if w.Status.Build == nil {
+		return nil, nil
+	}
+	var b v1alpha1.WorkspaceBuild
+	err := r.Live.Get(ctx, client.ObjectKey{Namespace: w.Namespace, Name: string(w.Status.Build.Name)}, &b)
+	if err != nil || !ledger.IsAccepted(w, &b) || b.DeletionTimestamp != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	return &b, nil
 }
 
 // indexed selects what a workspace's id stands on in a cache, labelled past it.

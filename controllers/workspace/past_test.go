@@ -265,4 +265,23 @@ var _ = Describe("A cache that stands still", func() {
 		Expect(w.pod(ctx, ws)).To(HaveField("DeletionTimestamp", BeNil()))
 		Expect(w.pod(ctx, ws).UID).To(Equal(pod.UID))
 	})
+
+	It("makes no other build than the accepted one that it does not know yet", func(ctx SpecContext) {
+		w := found(ctx, env.Client)
+		ws := w.workspace(ctx, "api")
+		p := &play{world: w, ws: ws, cache: behind(ctx, w.Journal, w.org, rand.New(rand.NewPCG(1, 1)))}
+		for ws.Status.Build == nil {
+			_, err := w.decides.Reconcile(ctx, request(ws))
+			Expect(err).NotTo(HaveOccurred())
+			Expect(read(ctx, ws)).To(BeTrue())
+		}
+		Expect(ws.Status.Phase).To(Equal(v1alpha1.PhaseStarting))
+		p.cache.note(ctx)
+		workspaces := p.cache.kinds[0]
+		p.cache.at[workspaces] = len(workspaces.states) - 1 // of builds it knows what there was before
+		p.starts()
+		_, err := w.decides.Reconcile(ctx, request(ws))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(w.ledger(ctx, ws)).To(Equal([]string{"1 Start Pending"}))
+	})
 })
