@@ -24,9 +24,10 @@ import (
 
 // ApplyStatus applies the status of after when it differs from that of before, both being the same object before and
 // after a pass. It sends the whole status but for the top-level fields named in omit, which another writer holds. It
-// tells whether it wrote. The resourceVersion is sent only where the reason of Ready changes: a pass that was made from a
-// cache which has not seen the last one's write is refused then, and says nothing twice. Otherwise it is not, as two
-// passes of one leader never run at once for an object.
+// tells whether it wrote. The resourceVersion is sent only where the reason of Ready changes, and of builds: a pass that was
+// made from a cache which has not seen the last one's write is refused then. So nothing is said twice, and a build that has
+// ended, by whose end the ledger decides, is never shown at work again. Otherwise it is not, as two passes of one leader never
+// run at once for an object.
 func ApplyStatus(ctx context.Context, c client.Client, before, after v1alpha1.Object, omit ...string) (bool, error) {
 	was, err := statusOf(before, omit)
 	if err != nil {
@@ -48,7 +49,7 @@ func ApplyStatus(ctx context.Context, c client.Client, before, after v1alpha1.Ob
 	u.SetName(after.GetName())
 	u.SetNamespace(after.GetNamespace())
 	u.SetUID(after.GetUID()) // an object that was deleted meanwhile is not made anew
-	if reasonOf(before) != reasonOf(after) {
+	if _, build := after.(*v1alpha1.WorkspaceBuild); build || reasonOf(before) != reasonOf(after) {
 		u.SetResourceVersion(before.GetResourceVersion())
 	}
 	if err := c.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(u), Owner, client.ForceOwnership); err != nil {

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/controllers/phase"
 )
 
 // past is a cache that lies about the present: what it shows of a namespace is as it once was, of each kind at a time of its
@@ -283,5 +284,19 @@ var _ = Describe("A cache that stands still", func() {
 		_, err := w.decides.Reconcile(ctx, request(ws))
 		Expect(err).NotTo(HaveOccurred())
 		Expect(w.ledger(ctx, ws)).To(Equal([]string{"1 Start Pending"}))
+	})
+
+	It("shows no build at work that has ended", func(ctx SpecContext) {
+		w := found(ctx, env.Client)
+		ws := w.workspace(ctx, "api")
+		w.settle(ctx, ws)
+		was := w.builds(ctx, ws)[0]
+		w.run(ctx, ws)
+		Expect(w.ledger(ctx, ws)).To(Equal([]string{"1 Start Succeeded"}))
+		late := was.DeepCopy()
+		late.Status.Stage = v1alpha1.StageStarting
+		_, err := phase.ApplyStatus(ctx, env.Client, was, late)
+		Expect(apierrors.IsConflict(err)).To(BeTrue(), "%v", err)
+		Expect(w.ledger(ctx, ws)).To(Equal([]string{"1 Start Succeeded"}))
 	})
 })
