@@ -101,7 +101,7 @@ var rows = []row{
 	{part: "internal/identity", may: []string{"api/v1alpha1", "internal/fault", "internal/authz", "internal/policy"}},
 	{part: "internal/outbound", never: anyKubernetes},
 	{part: "internal/signin", may: []string{"api/v1alpha1", "internal/fault", "internal/outbound"}, never: kubernetes},
-	{part: "internal/externalauth/links", may: []string{"api/v1alpha1", "internal/fault", "internal/credentials", "internal/externalauth"}},
+	{part: "internal/externalauth/links", may: []string{"api/v1alpha1", "internal/fault", "internal/ids", "internal/credentials", "internal/externalauth"}},
 	{part: "internal/externalauth", may: []string{"internal/fault", "internal/outbound"}, never: anyKubernetes},
 	{part: "internal/serving", may: []string{"api/v1alpha1"}},
 	{part: "internal/podtoken", may: []string{"internal/fault"}},
