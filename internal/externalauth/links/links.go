@@ -135,19 +135,19 @@ func (l *Links) Check(ctx context.Context, account *v1alpha1.User, p *externalau
 		return s, nil
 	case ended(link, l.Now()):
 		s.Problem = "The sign-in has ended at the provider. Sign in again."
-		l.mark(ctx, account, p, link, true)
+		l.mark(account, p, link, true)
 		return s, nil
 	}
 	person, err := p.Validate(ctx, link.Access)
 	switch {
 	case err == nil && p.Validates():
 		s.Authenticated, s.Usable, s.Person = true, true, person
-		l.mark(ctx, account, p, link, false)
+		l.mark(account, p, link, false)
 	case err == nil:
 		s.Authenticated, s.Usable = !link.Refused, !link.Refused
 	case errors.Is(err, externalauth.ErrRefused):
 		s.Problem = "The provider does not take the token any more. Sign in again."
-		l.mark(ctx, account, p, link, true)
+		l.mark(account, p, link, true)
 	default:
 		s.Problem, s.Usable = causeless(err), !link.Refused
 		l.Log.Warn("an external provider was asked in vain", "provider", p.ID, "error", causeOf(err))
@@ -176,7 +176,9 @@ func (l *Links) SignedIn(ctx context.Context, account *v1alpha1.User, needs []v1
 }
 
 // mark notes whether the provider takes a link.
-func (l *Links) mark(ctx context.Context, account *v1alpha1.User, p *externalauth.Provider, link credentials.External, refused bool) {
+func (l *Links) mark(account *v1alpha1.User, p *externalauth.Provider, link credentials.External, refused bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), askFor) // it is no deed of whoever asks
+	defer cancel()
 	if err := l.Keys.MarkExternal(ctx, ids.Of(account), p.ID, link, refused); err != nil {
 		l.Log.Warn("not noted whether an external provider takes a link", "user", account.Name, "provider", p.ID, "error", err)
 		return

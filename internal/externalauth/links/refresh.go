@@ -27,9 +27,10 @@ func (l *Links) fresh(ctx context.Context, account *v1alpha1.User, p *externalau
 	if err != nil || !ok || !l.due(link, p) {
 		return link, ok, err
 	}
-	// One asks for all that wait in this process, so it does not end with the request that happened to be first.
+	// One asks for all that wait in this process, so it does not end with the request that happened to be first. Nor is it a
+	// deed of whoever asks: the context is none of theirs.
 	done := l.refreshing.DoChan(account.Name+"/"+p.ID, func() (any, error) {
-		asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), claimFor)
+		asking, cancel := context.WithTimeout(context.Background(), claimFor)
 		defer cancel()
 		link, ok, err := l.refreshed(asking, account, p)
 		return found{link, ok}, err
@@ -56,7 +57,9 @@ func (l *Links) refreshed(ctx context.Context, account *v1alpha1.User, p *extern
 			return link, ok, err
 		}
 		if !l.Now().Before(link.AskedAt.Add(claimFor)) {
-			mine, err := l.Keys.BeginExternalRefresh(ctx, ids.Of(account), p.ID, link)
+			beginning, cancel := context.WithTimeout(ctx, claimFor-askFor)
+			mine, err := l.Keys.BeginExternalRefresh(beginning, ids.Of(account), p.ID, link)
+			cancel()
 			if err != nil {
 				return credentials.External{}, false, err
 			}
