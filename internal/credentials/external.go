@@ -39,8 +39,8 @@ type External struct {
 	// CreatedAt is when the person first signed in there, UpdatedAt when this was given.
 	CreatedAt time.Time `json:"createdAt"`
 	UpdatedAt time.Time `json:"updatedAt"`
-	// AskedAt is when somebody last set out to refresh; zero when that has ended.
-	AskedAt time.Time `json:"askedAt,omitzero"`
+	// Claim names whoever has set out to refresh it; empty when that has ended.
+	Claim string `json:"claim,omitempty"`
 	// Refused says that the provider did not take it when it was last asked.
 	Refused bool `json:"refused,omitempty"`
 
@@ -125,30 +125,37 @@ func (s *Store) UnlinkExternal(ctx context.Context, id uuid.UUID, provider strin
 	return was, found, err
 }
 
-// BeginExternalRefresh says that the provider is about to be asked for a new token. Only one of several who have read the
-// same link may: it is false for the others, as many providers take a refresh token but once. The claim of one who never
-// ends it is over when its AskedAt is old, which the caller judges.
-func (s *Store) BeginExternalRefresh(ctx context.Context, user uuid.UUID, provider string, l External) (bool, error) {
-	l.AskedAt = s.now().UTC()
+// BeginExternalRefresh says that the provider is about to be asked for a new token, and gives the link with that claim. Only
+// one of several who have read the same link may ask: it is false for the others, as many providers take a refresh token but
+// once. When the claim of one who never ends it is over, the caller judges.
+func (s *Store) BeginExternalRefresh(ctx context.Context, user uuid.UUID, provider string, l External) (External, bool, error) {
+	l.Claim = uuid.NewString()
 	value, err := encodeExternal(l)
 	if err != nil {
-		return false, err
+		return External{}, false, err
 	}
 	err = s.patch(ctx, user, map[string][]byte{externalPrefix + provider: value}, l.version)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		return false, nil
+		return External{}, false, nil
 	}
-	return err == nil, err
+	return l, err == nil, err
 }
 
-// EndExternalRefresh keeps what came of it: another token, or that the provider refused. Where the person has signed in anew
-// or out meanwhile, that stands and nothing is written. It goes on in the face of other writes to the Secret and of errors
-// until the context ends, since what is not kept here is lost: the token before is spent.
+// EndExternalRefresh keeps what came of it: another token, or was without its claim, or that the provider refused. Where the
+// person has signed in anew or out meanwhile, that stands and nothing is written; where somebody else has claimed it since,
+// only another token is, since then theirs is the spent one. It goes on in the face of other writes to the Secret and of
+// errors until the context ends, since what is not kept here is lost: the token before is spent.
 func (s *Store) EndExternalRefresh(ctx context.Context, user uuid.UUID, provider string, was, l External) error {
-	l.CreatedAt, l.AskedAt = was.CreatedAt, time.Time{}
+	l.CreatedAt, l.Claim = was.CreatedAt, ""
 	value, err := encodeExternal(l)
 	if err != nil {
 		return err
+	}
+	stands := func(now External) bool {
+		if l.Access != was.Access { // a refusal of the token that this one was given for says nothing about this one
+			return now.Access == was.Access && (now.Refresh == was.Refresh || now.Refused)
+		}
+		return now.Access == was.Access && now.Claim == was.Claim
 	}
 	for {
 		last := s.insist(ctx, user, func(ctx context.Context) error {
@@ -157,7 +164,7 @@ func (s *Store) EndExternalRefresh(ctx context.Context, user uuid.UUID, provider
 				return client.IgnoreNotFound(err)
 			}
 			now, ok := readExternals(secret)[provider]
-			if !ok || now.Access != was.Access || now.Refresh != was.Refresh {
+			if !ok || !stands(now) {
 				return nil
 			}
 			return s.patch(ctx, user, map[string][]byte{externalPrefix + provider: value}, secret.ResourceVersion)

@@ -26,13 +26,14 @@ import (
 const (
 	// early is how long before its end a token is refreshed.
 	early = time.Minute
-	// askFor is how long a refresh may take, and claimFor how long the others leave it to who began it. Whoever begins has
-	// given up before another may.
-	askFor, claimFor = 20 * time.Second, 30 * time.Second
-	// keepFor is how long is tried to keep what a refresh gave.
-	keepFor = time.Minute
+	// claimFor is how long the others leave a refresh to who began it, each by its own clock and from when it first saw that
+	// one began, as no two clocks are the same. It is longer than whoever begins needs: beginFor to claim it, askFor to ask, and
+	// keepFor to keep what came.
+	claimFor, beginFor, askFor, keepFor = 2 * time.Minute, 10 * time.Second, 20 * time.Second, time.Minute
+	// waitFor is how long who needs the token waits for a refresh.
+	waitFor = 15 * time.Second
 	// lookEvery is how often is looked whether another has refreshed.
-	lookEvery = 50 * time.Millisecond
+	lookEvery = 100 * time.Millisecond
 )
 
 // Links are the providers of a deployment, and who is signed in to them. Nil has none.

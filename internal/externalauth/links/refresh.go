@@ -30,7 +30,7 @@ func (l *Links) fresh(ctx context.Context, account *v1alpha1.User, p *externalau
 	// One asks for all that wait in this process, so it does not end with the request that happened to be first. Nor is it a
 	// deed of whoever asks: the context is none of theirs.
 	done := l.refreshing.DoChan(account.Name+"/"+p.ID, func() (any, error) {
-		asking, cancel := context.WithTimeout(context.Background(), claimFor)
+		asking, cancel := context.WithTimeout(context.Background(), 2*claimFor)
 		defer cancel()
 		link, ok, err := l.refreshed(asking, account, p)
 		return found{link, ok}, err
@@ -39,6 +39,11 @@ func (l *Links) fresh(ctx context.Context, account *v1alpha1.User, p *externalau
 	case r := <-done:
 		f, _ := r.Val.(found)
 		return f.link, f.ok, r.Err
+	case <-time.After(waitFor):
+		if link.ExpiresAt.After(l.Now()) {
+			return link, true, nil
+		}
+		return credentials.External{}, false, fault.New(fault.Unavailable, "The sign-in at %s is being refreshed. Try again in a moment.", p.DisplayName)
 	case <-ctx.Done():
 		return credentials.External{}, false, ctx.Err()
 	}
@@ -51,33 +56,38 @@ func (l *Links) due(link credentials.External, p *externalauth.Provider) bool {
 
 // refreshed is a link after somebody has refreshed it: this process, or another that was quicker.
 func (l *Links) refreshed(ctx context.Context, account *v1alpha1.User, p *externalauth.Provider) (credentials.External, bool, error) {
+	var claim string // another's, and since when it is known here
+	var since time.Time
 	for {
 		link, ok, err := l.Keys.External(ctx, ids.Of(account), p.ID)
 		if err != nil || !ok || !l.due(link, p) {
 			return link, ok, err
 		}
-		if !l.Now().Before(link.AskedAt.Add(claimFor)) {
-			beginning, cancel := context.WithTimeout(ctx, claimFor-askFor)
-			mine, err := l.Keys.BeginExternalRefresh(beginning, ids.Of(account), p.ID, link)
+		switch {
+		case link.Claim == "" || link.Claim == claim && l.Now().Sub(since) >= claimFor:
+			beginning, cancel := context.WithTimeout(ctx, beginFor)
+			mine, began, err := l.Keys.BeginExternalRefresh(beginning, ids.Of(account), p.ID, link)
 			cancel()
 			if err != nil {
 				return credentials.External{}, false, err
 			}
-			if mine {
-				return l.refresh(ctx, account, p, link)
+			if began {
+				return l.refresh(account, p, mine)
 			}
+		case link.Claim != claim:
+			claim, since = link.Claim, l.Now()
 		}
 		select {
 		case <-ctx.Done():
-			return credentials.External{}, false, fault.New(fault.Unavailable, "The sign-in at %s is being refreshed. Try again in a moment.", p.DisplayName)
+			return credentials.External{}, false, ctx.Err()
 		case <-time.After(lookEvery):
 		}
 	}
 }
 
 // refresh asks the provider for a new token, and keeps what it says.
-func (l *Links) refresh(ctx context.Context, account *v1alpha1.User, p *externalauth.Provider, was credentials.External) (credentials.External, bool, error) {
-	asking, cancel := context.WithTimeout(ctx, askFor)
+func (l *Links) refresh(account *v1alpha1.User, p *externalauth.Provider, was credentials.External) (credentials.External, bool, error) {
+	asking, cancel := context.WithTimeout(context.Background(), askFor)
 	token, asked := p.Refresh(asking, was.Refresh)
 	cancel()
 	now := was
@@ -91,8 +101,8 @@ func (l *Links) refresh(ctx context.Context, account *v1alpha1.User, p *external
 	default:
 		l.Log.Warn("an external provider was asked in vain", "provider", p.ID, "error", causeOf(asked))
 	}
-	// The token before may be spent, so what came is kept however long that takes and whoever still waits.
-	keeping, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepFor)
+	// the token before may be spent, so what came is kept whoever still waits
+	keeping, cancel := context.WithTimeout(context.Background(), keepFor)
 	defer cancel()
 	if err := l.Keys.EndExternalRefresh(keeping, ids.Of(account), p.ID, was, now); err != nil {
 		return credentials.External{}, false, err
