@@ -5,6 +5,7 @@ package apiserver_test
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -21,17 +22,22 @@ import (
 	"github.com/berth-dev/berth/api/codersdk"
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/apiserver"
+	"github.com/berth-dev/berth/internal/credentials"
 	"github.com/berth-dev/berth/internal/ids"
 	"github.com/berth-dev/berth/internal/testing/given"
 	"github.com/berth-dev/berth/internal/testing/idp"
 )
 
-// linking is a replica whose one external provider is the host.
-func linking(g *idp.GitHost, clock *later) *running {
+// linking is a replica whose one external provider is the host, with further settings.
+func linking(g *idp.GitHost, clock *later, further ...map[string]any) *running {
 	GinkgoHelper()
 	file := filepath.Join(GinkgoT().TempDir(), "secret")
 	Expect(os.WriteFile(file, []byte(idp.ClientSecret), 0o600)).To(Succeed())
-	text, err := json.Marshal([]map[string]any{{"id": "host", "type": "github", "client_id": idp.ClientID, "client_secret_file": file, "auth_url": g.URL + "/login/oauth/authorize"}})
+	settings := map[string]any{"id": "host", "type": "github", "client_id": idp.ClientID, "client_secret_file": file, "auth_url": g.URL + "/login/oauth/authorize"}
+	for _, f := range further {
+		maps.Copy(settings, f)
+	}
+	text, err := json.Marshal([]map[string]any{settings})
 	Expect(err).NotTo(HaveOccurred())
 	return start(func(o *apiserver.Options) {
 		f := pflag.NewFlagSet("", pflag.ContinueOnError)
@@ -111,5 +117,33 @@ var _ = Describe("External auth", func() {
 		}
 		g.Forget()
 		Expect(string(ask(ctx, sessionAt(one, token), "GET", "/api/v2/external-auth", nil).Body)).To(ContainSubstring(`"authenticated":false`))
+	}, NodeTimeout(2*time.Minute))
+
+	It("is refreshed by another server once who began it has died, and not before, whatever their clocks say", func(ctx SpecContext) {
+		g, w, ahead := idp.NewGitHost(GinkgoTB()), newWorld(ctx), &later{}
+		g.Say(idp.GitHostAnswer{Lifetime: 3600})
+		at := linking(g, ahead)
+		linked(ctx, at, w.member)
+		store := credentials.New(env.Client, namespace, time.Now)
+		link, ok, err := store.External(ctx, ids.Of(w.member.User), "host")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(ok).To(BeTrue())
+		_, began, err := store.BeginExternalRefresh(ctx, ids.Of(w.member.User), "host", link)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(began).To(BeTrue())
+
+		ahead.by.Add(int64(2 * time.Hour))
+		heard := make(chan answer, 1)
+		go func() {
+			defer GinkgoRecover()
+			heard <- ask(ctx, sessionAt(at, w.member.session.header.Get("Coder-Session-Token")), "GET", "/api/v2/external-auth/host", nil)
+		}()
+		Consistently(func() int { n, _ := g.Refreshed(); return n }, "1s").Should(BeZero())
+		ahead.by.Add(int64(3 * time.Minute))
+		var a answer
+		Eventually(heard).WithTimeout(20 * time.Second).Should(Receive(&a))
+		Expect(string(a.Body)).To(ContainSubstring(`"authenticated":true`))
+		refreshed, reused := g.Refreshed()
+		Expect([]int{refreshed, reused}).To(Equal([]int{1, 0}))
 	}, NodeTimeout(2*time.Minute))
 })

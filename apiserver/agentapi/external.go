@@ -24,7 +24,7 @@ const listenEvery = 10 * time.Second
 // owner is.
 func (h *Handlers) externalAuth(ctx context.Context, a *httpapi.Agent, q httpapi.Query) (agentsdk.ExternalAuthResponse, error) {
 	none := agentsdk.ExternalAuthResponse{}
-	listen := q.Bool("listen")
+	listen := q.Bool("listen") || q.Has("listen") && q.String("listen") == "" // agents say it without a value
 	if err := q.Err(); err != nil {
 		return none, err
 	}
@@ -65,10 +65,32 @@ func (h *Handlers) workspace(ctx context.Context, a *httpapi.Agent) (store.Works
 		return parts, err
 	case parts.Workspace.UID != a.Workspace.UID || parts.Workspace.DeletionTimestamp != nil:
 		return parts, fault.New(fault.NotFound, "The agent's workspace is not there any more.")
+	case !hasPod(parts.Workspace, a):
+		return parts, fault.New(fault.Unauthenticated, "The pod is its workspace's no more.")
+	case ending(parts.Build):
+		return parts, fault.New(fault.Forbidden, "The workspace is being stopped.")
 	case parts.Owner.Spec.Suspended || parts.Owner.DeletionTimestamp != nil:
 		return parts, fault.New(fault.Forbidden, "The owner's account is suspended.")
 	}
 	return parts, nil
+}
+
+// hasPod tells whether the pod as which the agent was known is still its workspace's. A token outlives its pod, so who listens
+// may have been let in long ago. Of a claimed pod the claim tells so before the workspace does.
+func hasPod(now *v1alpha1.Workspace, a *httpapi.Agent) bool {
+	was := a.Workspace.Status.Pod
+	if a.Slot != nil {
+		was = a.Slot.Status.Pod
+		if now.Status.Pod == nil && a.Workspace.Status.Pod == nil {
+			return true
+		}
+	}
+	return was != nil && now.Status.Pod != nil && now.Status.Pod.UID == was.UID
+}
+
+// ending tells whether a build takes the pod away, or has. One that waits, or that did not come to it, leaves the pod running.
+func ending(b *v1alpha1.WorkspaceBuild) bool {
+	return b != nil && b.Spec.Transition != v1alpha1.TransitionStart && (b.Phase() == v1alpha1.JobRunning || b.Phase() == v1alpha1.JobSucceeded)
 }
 
 // provider is the provider that an agent asks for.

@@ -130,6 +130,9 @@ func (p *Provider) Matches(text string) bool {
 	if strings.ContainsFunc(text, func(c rune) bool { return c <= ' ' || c == 0x7f || c == '\\' }) {
 		return false
 	}
+	if !strings.Contains(text, "://") {
+		text = "https://" + text // or a host with a port would be taken for a scheme
+	}
 	if u, err := url.Parse(text); err != nil {
 		return false
 	} else if u.User != nil {
