@@ -82,11 +82,6 @@ func TestWholeChaptersOfTheContract(t *testing.T) {
 	}
 }
 
-// callbacks are where identity providers lead browsers back to, which can be by a GET only. They change something for who
-// comes back with the state of a sign-in that was begun in the same browser.
-var callbacks = []string{"/api/v2/users/oidc/callback", "/api/v2/users/oauth2/github/callback",
-	"/external-auth/{externalauth}/callback", "/gitauth/{externalauth}/callback"}
-
 // A link or a picture on any page makes a browser send a GET; none of ours changes anything, but for callbacks.
 func TestAdvisory_V23_NoGetChangesAnything(t *testing.T) {
 	for _, r := range apiserver.Routes(apiserver.Deps{}) {
@@ -266,24 +261,12 @@ var rows = map[string]row{
 	"PUT /api/v2/workspaces/{workspace}/extend":            {wants: mine(409), path: ofWorkspace("/extend"), body: always(json.RawMessage(`{"deadline":"2026-11-23T09:00:00Z"}`))},
 	"GET /api/v2/workspaces/{workspace}/watch":             {wants: mine(200), path: ofWorkspace("/watch")},
 	"GET /api/v2/workspaces/{workspace}/resolve-autostart": {wants: mine(200), path: ofWorkspace("/resolve-autostart")},
-	// the deployment has no provider, so that nobody finds one
-	"GET /api/v2/external-auth":                        {wants: wants{200, 200, 200, 200, 401}, path: fixed("/api/v2/external-auth")},
-	"GET /api/v2/external-auth/{externalauth}":         {wants: wants{404, 404, 404, 404, 401}, path: fixed("/api/v2/external-auth/github")},
-	"DELETE /api/v2/external-auth/{externalauth}":      {wants: wants{404, 404, 404, 404, 401}, path: fixed("/api/v2/external-auth/github")},
-	"GET /api/v2/external-auth/{externalauth}/device":  {wants: wants{404, 404, 404, 404, 401}, path: fixed("/api/v2/external-auth/github/device")},
-	"POST /api/v2/external-auth/{externalauth}/device": {wants: wants{404, 404, 404, 404, 401}, path: fixed("/api/v2/external-auth/github/device"), body: always(codersdk.ExternalAuthDeviceExchange{DeviceCode: "x"})},
-	"GET /external-auth/{externalauth}/callback":       {wants: wants{404, 404, 404, 404, 401}, path: fixed("/external-auth/github/callback")},
-	"GET /gitauth/{externalauth}/callback":             {wants: wants{404, 404, 404, 404, 401}, path: fixed("/gitauth/github/callback")},
 	// agents' own: nobody is one by being a person
 	"GET /api/v2/workspaceagents/me/external-auth": {wants: everybody(401), path: fixed("/api/v2/workspaceagents/me/external-auth?id=github")},
 	"GET /api/v2/workspaceagents/me/gitauth":       {wants: everybody(401), path: fixed("/api/v2/workspaceagents/me/gitauth?id=github")},
 	"GET " + agentsdk.HoldPath:                     {wants: everybody(401), path: fixed(agentsdk.HoldPath + "?agent=main")},
 	"POST /api/v2/workspaces/{workspace}/builds":   {wants: mine(201), path: ofWorkspace("/builds"), body: always(json.RawMessage(`{"transition":"stop"}`))},
 }
-
-// own are the routes about nothing but what the caller has, whoever that is.
-var own = []string{"DELETE /api/v2/external-auth/{externalauth}", "POST /api/v2/external-auth/{externalauth}/device",
-	"GET /external-auth/{externalauth}/callback", "GET /gitauth/{externalauth}/callback"}
 
 // actor is somebody who asks, and what each door is to answer.
 type actor struct {
