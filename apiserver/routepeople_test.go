@@ -16,7 +16,7 @@ import (
 	"github.com/berth-dev/berth/internal/testing/given"
 )
 
-// peopleRows are the rows of the routes about users, groups, organizations and rights.
+// peopleRows are the rows of the routes about users, their sign-ins elsewhere, groups, organizations and rights.
 var peopleRows = map[string]row{
 	// a session opens none of the provider's
 	"GET /scim/v2/ServiceProviderConfig": {wants: everybody(401), path: fixed("/scim/v2/ServiceProviderConfig")},
@@ -78,7 +78,24 @@ var peopleRows = map[string]row{
 
 	"POST /api/v2/authcheck": {wants: wants{200, 200, 200, 200, 401}, path: fixed("/api/v2/authcheck"),
 		body: always(json.RawMessage(`{"checks":{"mine":{"action":"read","object":{"resource_type":"workspace","owner_id":"me"}}}}`))},
+	// the deployment has no provider, so that nobody finds one
+	"GET /api/v2/external-auth":                        {wants: wants{200, 200, 200, 200, 401}, path: fixed("/api/v2/external-auth")},
+	"GET /api/v2/external-auth/{externalauth}":         {wants: wants{404, 404, 404, 404, 401}, path: fixed("/api/v2/external-auth/github")},
+	"DELETE /api/v2/external-auth/{externalauth}":      {wants: wants{404, 404, 404, 404, 401}, path: fixed("/api/v2/external-auth/github")},
+	"GET /api/v2/external-auth/{externalauth}/device":  {wants: wants{404, 404, 404, 404, 401}, path: fixed("/api/v2/external-auth/github/device")},
+	"POST /api/v2/external-auth/{externalauth}/device": {wants: wants{404, 404, 404, 404, 401}, path: fixed("/api/v2/external-auth/github/device"), body: always(codersdk.ExternalAuthDeviceExchange{DeviceCode: "x"})},
+	"GET /external-auth/{externalauth}/callback":       {wants: wants{404, 404, 404, 404, 401}, path: fixed("/external-auth/github/callback")},
+	"GET /gitauth/{externalauth}/callback":             {wants: wants{404, 404, 404, 404, 401}, path: fixed("/gitauth/github/callback")},
 }
+
+// callbacks are where identity providers lead browsers back to, which can be by a GET only. They change something for who
+// comes back with the state of a sign-in that was begun in the same browser.
+var callbacks = []string{"/api/v2/users/oidc/callback", "/api/v2/users/oauth2/github/callback",
+	"/external-auth/{externalauth}/callback", "/gitauth/{externalauth}/callback"}
+
+// own are the routes about nothing but what the caller has, whoever that is.
+var own = []string{"DELETE /api/v2/external-auth/{externalauth}", "POST /api/v2/external-auth/{externalauth}/device",
+	"GET /external-auth/{externalauth}/callback", "GET /gitauth/{externalauth}/callback"}
 
 // ofGroup is a new group for each request.
 func ofGroup(w *world, _ *v1alpha1.Workspace) string {

@@ -12,6 +12,7 @@ import (
 	"github.com/berth-dev/berth/apiserver/authcheck"
 	"github.com/berth-dev/berth/apiserver/authn"
 	"github.com/berth-dev/berth/apiserver/builds"
+	"github.com/berth-dev/berth/apiserver/externalauth"
 	"github.com/berth-dev/berth/apiserver/files"
 	"github.com/berth-dev/berth/apiserver/groups"
 	"github.com/berth-dev/berth/apiserver/httpapi"
@@ -28,6 +29,7 @@ import (
 	"github.com/berth-dev/berth/apiserver/workspaces"
 	"github.com/berth-dev/berth/internal/credentials"
 	"github.com/berth-dev/berth/internal/examples"
+	"github.com/berth-dev/berth/internal/externalauth/links"
 	kept "github.com/berth-dev/berth/internal/files"
 )
 
@@ -53,6 +55,8 @@ type Deps struct {
 	Providers login.Providers
 	// Auditor holds the audit log.
 	Auditor *auditlog.Auditor
+	// External are the external providers that workspaces use, and who is signed in to them.
+	External *links.Links
 	// AccessURL is where people reach the server, without a trailing slash.
 	AccessURL string
 	// Secure says that they do so by https.
@@ -79,11 +83,12 @@ func Routes(d Deps) []httpapi.Route {
 		(&auditlog.Handlers{Auditor: d.Auditor, Store: d.Store}).Routes(),
 		(&quotas.Handlers{Store: d.Store}).Routes(),
 		(&templates.Handlers{Store: d.Store, Now: d.Now}).Routes(),
-		(&versions.Handlers{Store: d.Store, Files: d.Files, Example: examples.Archive, AccessURL: d.AccessURL, Now: d.Now}).Routes(),
+		(&versions.Handlers{Store: d.Store, Files: d.Files, Example: examples.Archive, External: d.External, AccessURL: d.AccessURL, Now: d.Now}).Routes(),
 		(&files.Handlers{Store: d.Store, Files: d.Files}).Routes(),
-		(&workspaces.Handlers{Store: d.Store, Now: d.Now}).Routes(),
-		(&builds.Handlers{Store: d.Store, Now: d.Now}).Routes(),
-		(&agentapi.Handlers{Store: d.Store, Replica: d.Replica, Log: d.Log, Now: d.Now}).Routes(),
+		(&workspaces.Handlers{Store: d.Store, External: d.External, Now: d.Now}).Routes(),
+		(&builds.Handlers{Store: d.Store, External: d.External, Now: d.Now}).Routes(),
+		(&externalauth.Handlers{Links: d.External, AccessURL: d.AccessURL, Secure: d.Secure}).Routes(),
+		(&agentapi.Handlers{Store: d.Store, External: d.External, AccessURL: d.AccessURL, Replica: d.Replica, Log: d.Log, Now: d.Now}).Routes(),
 	)
 }
 

@@ -30,11 +30,13 @@ import (
 
 	"github.com/berth-dev/berth/apiserver/auditlog"
 	"github.com/berth-dev/berth/apiserver/authn"
+	"github.com/berth-dev/berth/apiserver/externalauth"
 	"github.com/berth-dev/berth/apiserver/httpapi"
 	"github.com/berth-dev/berth/apiserver/keys"
 	"github.com/berth-dev/berth/apiserver/login"
 	"github.com/berth-dev/berth/apiserver/store"
 	"github.com/berth-dev/berth/internal/credentials"
+	"github.com/berth-dev/berth/internal/externalauth/links"
 	"github.com/berth-dev/berth/internal/podtoken"
 	"github.com/berth-dev/berth/internal/records"
 	"github.com/berth-dev/berth/internal/render"
@@ -64,6 +66,8 @@ type Options struct {
 	Limits httpapi.Limits
 	// SignIn says at which identity providers people sign in.
 	SignIn login.Options
+	// External says to which external providers people may sign in for their workspaces.
+	External externalauth.Options
 	// Now tells the time; nil means time.Now.
 	Now func() time.Time
 	// MaxTokenLifetime is how long a token may live at most; zero means keys.DefaultMaxLifetime.
@@ -134,6 +138,10 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	external, err := o.External.Providers(access, now)
+	if err != nil {
+		return nil, err
+	}
 	s.proofs = credentials.New(s.store.Client(), o.Namespace, now)
 	hashes := prometheus.NewCounter(prometheus.CounterOpts{Name: "berth_api_password_hashes_total", Help: "Password hashes that were computed."})
 	s.registry.MustRegister(hashes)
@@ -158,6 +166,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	}
 	deps := Deps{
 		Store: s.store, Files: s.store.Files(now), Credentials: s.proofs, Attempts: httpapi.NewAttempts(o.Limits), Noter: s.seen, Providers: providers, Auditor: s.auditor,
+		External:        &links.Links{Providers: external, Keys: s.proofs, Note: s.store.SetSignedIn, Log: o.Log, Now: now},
 		SessionLifetime: cmp.Or(o.SessionLifetime, login.DefaultLifetime), NoPasswords: o.NoPasswords,
 		MaxTokenLifetime: cmp.Or(o.MaxTokenLifetime, keys.DefaultMaxLifetime), AccessURL: access, Secure: strings.HasPrefix(access, "https://"),
 		Replica: replica, Log: o.Log, Now: now,

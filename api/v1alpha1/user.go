@@ -223,6 +223,14 @@ type UserStatus struct {
 	// +optional
 	Password *PasswordState `json:"password,omitempty"`
 
+	// ExternalAuth are the external providers, by their ids in the deployment's settings, that the person is signed in to, as
+	// far as the API server knows. It is what templates with spec.content.externalAuth ask for.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=64
+	ExternalAuth []string `json:"externalAuth,omitempty"`
+
 	// Conditions are Ready, Reconciling and Stalled.
 	// +optional
 	// +listType=map

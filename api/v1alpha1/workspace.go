@@ -44,6 +44,9 @@ const (
 	ReasonOwnerSuspended = "OwnerSuspended"
 	// ReasonOwnerNamespace: the namespace takes the workspaces of another person only.
 	ReasonOwnerNamespace = "OwnerNamespace"
+	// ReasonExternalAuthRequired: the owner is not signed in to an external provider that the template's version needs; the
+	// message names it. It starts once the owner has signed in there.
+	ReasonExternalAuthRequired = "ExternalAuthRequired"
 	// ReasonQuotaExceeded: the start would exceed a budget or a cap; the message shows the sum and what would free enough.
 	ReasonQuotaExceeded = "QuotaExceeded"
 	// ReasonParameterRefused: a parameter is unknown, missing or out of bounds; the message names it.

@@ -2112,6 +2112,11 @@ func (in *UserStatus) DeepCopyInto(out *UserStatus) {
 		*out = new(PasswordState)
 		**out = **in
 	}
+	if in.ExternalAuth != nil {
+		in, out := &in.ExternalAuth, &out.ExternalAuth
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	if in.Conditions != nil {
 		in, out := &in.Conditions, &out.Conditions
 		*out = make([]v1.Condition, len(*in))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package agentapi serves what workspaces' agents ask for. So far that is hold: the stream on which the agent of a prepared
-// pod waits until somebody claims it, and is then told, once, whose it has become.
+// Package agentapi serves what workspaces' agents ask for: hold, the stream on which the agent of a prepared pod waits until
+// somebody claims it, and is then told, once, whose it has become; and the owner's tokens at external providers, for git.
 //
 // It does not know agents (package authn does), and it claims nothing.
 package agentapi
@@ -19,6 +19,7 @@ import (
 	"github.com/berth-dev/berth/apiserver/httpapi"
 	"github.com/berth-dev/berth/apiserver/store"
 	"github.com/berth-dev/berth/internal/authz"
+	"github.com/berth-dev/berth/internal/externalauth/links"
 	"github.com/berth-dev/berth/internal/fault"
 )
 
@@ -26,6 +27,10 @@ import (
 type Handlers struct {
 	// Store reads and writes objects.
 	Store *store.Store
+	// External are the external providers, and the owners' links to them.
+	External *links.Links
+	// AccessURL is where people reach the server, without a trailing slash.
+	AccessURL string
 	// Replica names this process among the API servers. It must be another after each start, since streams end with it.
 	Replica string
 	// Log is told what agents can't be.
@@ -42,6 +47,10 @@ func (h *Handlers) Routes() []httpapi.Route {
 	return []httpapi.Route{
 		{Method: "GET", Path: "/api/v2/workspaceagents/me/hold", Tag: "Agents", Door: httpapi.PreparedAgents, Action: authz.Read, Status: 200,
 			Do: httpapi.AgentSocket(h.mayHold, h.hold)},
+		{Method: "GET", Path: "/api/v2/workspaceagents/me/external-auth", Tag: "Agents", Door: httpapi.Agents, Action: authz.Read, Status: 200,
+			Do: httpapi.AgentAnswer(h.externalAuth)},
+		{Method: "GET", Path: "/api/v2/workspaceagents/me/gitauth", Tag: "Agents", Door: httpapi.Agents, Action: authz.Read, Status: 200,
+			Do: httpapi.AgentAnswer(h.externalAuth)},
 	}
 }
 

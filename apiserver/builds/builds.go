@@ -17,6 +17,7 @@ import (
 	"github.com/berth-dev/berth/apiserver/store"
 	"github.com/berth-dev/berth/apiserver/view"
 	"github.com/berth-dev/berth/internal/authz"
+	"github.com/berth-dev/berth/internal/externalauth/links"
 	"github.com/berth-dev/berth/internal/fault"
 )
 
@@ -24,6 +25,8 @@ import (
 type Handlers struct {
 	// Store is where they are read and made.
 	Store *store.Store
+	// External are the external providers, and who is signed in to them.
+	External *links.Links
 	// Now tells the time.
 	Now func() time.Time
 }

@@ -40,9 +40,13 @@ func (h *Handlers) start(ctx context.Context, p store.WorkspaceParts, in codersd
 	if err != nil {
 		return nil, err
 	}
+	signedIn, err := h.External.SignedIn(ctx, p.Owner, version.Spec.Content.ExternalAuth)
+	if err != nil {
+		return nil, err
+	}
 	start := policy.Start{
 		Workspace: wished, Owner: p.Owner, Rights: rights, Organization: p.Organization.Name, Template: p.Template, Version: version, Due: p.Active.UID,
-		Given: merged.All(), Previous: lasting(last), At: func(name string) string { return name },
+		Given: merged.All(), Previous: lasting(last), SignedIn: signedIn, At: func(name string) string { return name },
 	}
 	if byRequest {
 		start.Chooser = authz.From(ctx).Subject

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"reflect"
 	"runtime"
 	"time"
 
@@ -77,6 +78,35 @@ func AgentSocket(allow func(context.Context, *Agent) error, serve func(context.C
 		}
 		// for the log; what the client does with the close is no news any more
 		return errors.Join(err, s.socket.conn.Close(websocket.StatusInternalError, "the server failed"))
+	}}
+	_, e.file, e.line, _ = runtime.Caller(1)
+	return e
+}
+
+// AgentAnswer serves an answer to an agent, which may take as long as the agent waits for it. The context ends with the
+// agent's patience, and, with a fault.Unavailable as its cause, when the server stops.
+func AgentAnswer[Out any](fn func(context.Context, *Agent, Query) (Out, error)) Endpoint {
+	e := Endpoint{agent: true, raw: true, out: bodyType(reflect.TypeFor[Out]()), serve: func(w http.ResponseWriter, r *http.Request, status int) error {
+		a, ok := r.Context().Value(agentKey{}).(*Agent)
+		if !ok {
+			return errors.New("an agent's endpoint without an agent")
+		}
+		ctx, end := context.WithCancelCause(r.Context())
+		defer end(nil)
+		if door, ok := ctx.Value(watchKey{}).(watch); ok && door.stopping != nil {
+			go func() {
+				select {
+				case <-door.stopping:
+					end(errStopping)
+				case <-ctx.Done():
+				}
+			}()
+		}
+		out, err := fn(ctx, a, NewQuery(r.URL.Query()))
+		if err != nil {
+			return err
+		}
+		return reply(w, r, status, out)
 	}}
 	_, e.file, e.line, _ = runtime.Caller(1)
 	return e

@@ -79,7 +79,8 @@ func orClock(now func() time.Time) func() time.Time {
 // take counts a request of the caller, who may be nil, and refuses one too many. The answer's headers say how many remain.
 // Where a person is known it is the person who is counted, by whichever door and from wherever.
 func (l *limiter) take(h http.Header, r *http.Request, route Route, caller *authz.Caller) error {
-	if l == nil || !strings.HasPrefix(route.Path, SessionPrefix) && !strings.HasPrefix(route.Path, AggregatedPrefix) || bypasses(r, caller) {
+	api := strings.HasPrefix(route.Path, SessionPrefix) || strings.HasPrefix(route.Path, AggregatedPrefix)
+	if l == nil || !api && route.PerMinute == 0 || bypasses(r, caller) {
 		return nil
 	}
 	most := l.perMinute

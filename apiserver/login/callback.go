@@ -31,7 +31,7 @@ func (h *Handlers) byProvider(path string, provider *Provider) func(*http.Reques
 			return h.setOut(r, path, provider)
 		}
 		to, err := h.comeBack(r, path, provider)
-		to.Cookies = append(to.Cookies, h.short(flowCookie, "", 0), h.short(convertCookie, "", 0)) // they are spent either way
+		to.Cookies = append(to.Cookies, h.short().Set(flowCookie, "", 0), h.short().Set(convertCookie, "", 0)) // they are spent either way
 		return to, err
 	}
 }
@@ -43,27 +43,31 @@ func (h *Handlers) setOut(r *http.Request, path string, provider *Provider) (htt
 	if to == "" {
 		to = "/"
 	}
-	if !localPath(to) {
+	if !httpapi.LocalPath(to) {
 		return httpapi.Redirection{}, fault.On("redirect", "must be a path of this site, such as /workspaces")
 	}
 	conversion := q.Get("oidc_merge_state")
-	if conversion != "" && subtle.ConstantTimeCompare([]byte(conversion), []byte(h.sent(r, convertCookie))) != 1 {
+	if conversion != "" && subtle.ConstantTimeCompare([]byte(conversion), []byte(h.short().Sent(r, convertCookie))) != 1 {
 		return httpapi.Redirection{}, fault.New(fault.Forbidden, "This browser has not begun to change how an account signs in, or too long ago. Begin again.")
 	}
-	f := newFlow(to, conversion != "")
-	there, err := provider.Asks.Begin(r.Context(), f.at(h.AccessURL+path))
+	kind := signsIn
+	if conversion != "" {
+		kind = converts
+	}
+	f := httpapi.NewFlow(kind, to)
+	there, err := provider.Asks.Begin(r.Context(), at(f, h.AccessURL+path))
 	if err != nil {
 		return httpapi.Redirection{}, err
 	}
-	return httpapi.Redirection{To: there, Cookies: []*http.Cookie{h.short(flowCookie, f.String(), flowLifetime)}}, nil
+	return httpapi.Redirection{To: there, Cookies: []*http.Cookie{h.short().Set(flowCookie, f.String(), httpapi.FlowLifetime)}}, nil
 }
 
 // comeBack begins the session of whom the provider vouches for.
 func (h *Handlers) comeBack(r *http.Request, path string, provider *Provider) (httpapi.Redirection, error) {
 	none, q := httpapi.Redirection{}, r.URL.Query()
-	f, ok := readFlow(h.sent(r, flowCookie))
-	at := f.at(h.AccessURL + path)
-	if !ok || len(q["state"]) != 1 || subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(at.State)) != 1 {
+	f, ok := httpapi.ReadFlow(h.short().Sent(r, flowCookie), signsIn+converts)
+	begun := at(f, h.AccessURL+path)
+	if !ok || len(q["state"]) != 1 || subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(begun.State)) != 1 {
 		return none, fault.New(fault.Forbidden, "This sign-in was not begun in this browser, or too long ago. Begin again.")
 	}
 	if issuer := q.Get("iss"); provider.LoginType == v1alpha1.LoginTypeOIDC && issuer != "" && issuer != provider.Asks.Issuer() {
@@ -72,7 +76,7 @@ func (h *Handlers) comeBack(r *http.Request, path string, provider *Provider) (h
 	if q.Get("error") != "" || len(q["code"]) != 1 {
 		return none, fault.New(fault.Forbidden, "The identity provider has not signed you in.")
 	}
-	grant, err := provider.Asks.Finish(r.Context(), at, q.Get("code"))
+	grant, err := provider.Asks.Finish(r.Context(), begun, q.Get("code"))
 	if err != nil {
 		return none, err
 	}
@@ -81,8 +85,8 @@ func (h *Handlers) comeBack(r *http.Request, path string, provider *Provider) (h
 		return none, err
 	}
 	var user *v1alpha1.User
-	if f.converts {
-		user, err = h.convert(r.Context(), provider, admitted, h.sent(r, convertCookie))
+	if f.Kind == converts {
+		user, err = h.convert(r.Context(), provider, admitted, h.short().Sent(r, convertCookie))
 	} else {
 		user, err = h.account(r.Context(), provider, admitted)
 	}
@@ -98,7 +102,7 @@ func (h *Handlers) comeBack(r *http.Request, path string, provider *Provider) (h
 		return none, err
 	}
 	h.Noter.Note(user)
-	return httpapi.Redirection{To: f.to, Cookies: h.cookies(token, 0)}, nil
+	return httpapi.Redirection{To: f.To, Cookies: h.cookies(token, 0)}, nil
 }
 
 // mayEnter is nil for an account that signs in at the provider and may.

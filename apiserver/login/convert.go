@@ -62,7 +62,7 @@ func (h *Handlers) beginConversion(ctx context.Context, a store.Account, in code
 	}
 	return conversion{
 		Body:   codersdk.OAuthConversionResponse{StateString: state, ExpiresAt: until, ToType: in.ToType, UserID: id},
-		Header: http.Header{"Set-Cookie": {h.short(convertCookie, state, credentials.ConversionLifetime).String()}},
+		Header: http.Header{"Set-Cookie": {h.short().Set(convertCookie, state, credentials.ConversionLifetime).String()}},
 	}, nil
 }
 

@@ -77,6 +77,24 @@ func (s *Store) SetBrought(ctx context.Context, u *v1alpha1.User, groups []types
 	return asFault(s.client.Status().Patch(ctx, target, client.RawPatch(types.MergePatchType, patch)))
 }
 
+// SetSignedIn says to which external providers a User is signed in, in place of those that stood there. The links themselves
+// nobody else may read; that there are some is what a start depends on.
+func (s *Store) SetSignedIn(ctx context.Context, u *v1alpha1.User, providers []string) error {
+	if slices.Equal(providers, u.Status.ExternalAuth) {
+		return nil
+	}
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"uid": u.UID},
+		"status":   map[string]any{"externalAuth": providers},
+	})
+	if err != nil {
+		return err
+	}
+	target := &v1alpha1.User{}
+	target.Name = u.Name
+	return asFault(s.client.Status().Patch(ctx, target, client.RawPatch(types.MergePatchType, patch)))
+}
+
 func identityClaim(i v1alpha1.LinkedIdentity) claims.Claim {
 	return claims.Claim{Kind: claims.Identity, Value: index.IdentityKey(i)}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/berth-dev/berth/apiserver/store"
 	"github.com/berth-dev/berth/apiserver/view"
 	"github.com/berth-dev/berth/internal/authz"
+	"github.com/berth-dev/berth/internal/externalauth/links"
 	"github.com/berth-dev/berth/internal/fault"
 	"github.com/berth-dev/berth/internal/files"
 )
@@ -27,6 +28,8 @@ type Handlers struct {
 	Files *files.Files
 	// Example gives the archive of an example that comes with this release; nil where there are none.
 	Example func(id string) (tar []byte, ok bool)
+	// External are the external providers, and who is signed in to them.
+	External *links.Links
 	// AccessURL is where people reach the server, without a trailing slash.
 	AccessURL string
 	// Now tells the time.
@@ -93,8 +96,25 @@ func (h *Handlers) variables(_ context.Context, v store.VersionParts, _ httpapi.
 	return view.Variables(v.Version), nil
 }
 
-func (h *Handlers) externalAuth(_ context.Context, v store.VersionParts, _ httpapi.None) ([]codersdk.TemplateVersionExternalAuth, error) {
-	return view.ExternalAuths(v.Version, h.AccessURL), nil
+// externalAuth tells to which of the version's providers the caller is signed in, by asking them.
+func (h *Handlers) externalAuth(ctx context.Context, v store.VersionParts, _ httpapi.None) ([]codersdk.TemplateVersionExternalAuth, error) {
+	of := map[string]view.Provider{}
+	for _, need := range v.Version.Spec.Content.ExternalAuth {
+		p := h.External.Provider(need.Name)
+		if p == nil {
+			continue
+		}
+		shown := view.Provider{Type: p.Type, DisplayName: p.DisplayName, DisplayIcon: p.DisplayIcon}
+		if who := authz.From(ctx).Account; who != nil { // behind the kube-apiserver may be somebody whom no User lists
+			s, err := h.External.Check(ctx, who, p)
+			if err != nil {
+				return nil, err
+			}
+			shown.SignedIn = s.Authenticated
+		}
+		of[need.Name] = shown
+	}
+	return view.ExternalAuths(v.Version, h.AccessURL, of), nil
 }
 
 // legacy answers for what an earlier way to declare parameters told: nothing has any.

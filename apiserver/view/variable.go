@@ -58,13 +58,24 @@ func variableType(t v1alpha1.ParameterType) string {
 	return "string"
 }
 
-// ExternalAuths shows the providers that a version names. This deployment configures none, so that nobody can sign in:
-// each is optional, and clients go on without it.
-func ExternalAuths(v *v1alpha1.TemplateVersion, accessURL string) []codersdk.TemplateVersionExternalAuth {
+// Provider is an external provider of the deployment, and whether the caller is signed in there.
+type Provider struct {
+	Type, DisplayName, DisplayIcon string
+	SignedIn                       bool
+}
+
+// ExternalAuths shows the providers that a version names; those that the deployment lacks are known by their names alone,
+// and nobody is signed in to them.
+func ExternalAuths(v *v1alpha1.TemplateVersion, accessURL string, of map[string]Provider) []codersdk.TemplateVersionExternalAuth {
 	all := make([]codersdk.TemplateVersionExternalAuth, 0, len(v.Spec.Content.ExternalAuth))
 	for _, a := range v.Spec.Content.ExternalAuth {
+		p, ok := of[a.Name]
+		if !ok {
+			p.DisplayName = a.Name
+		}
 		all = append(all, codersdk.TemplateVersionExternalAuth{
-			ID: a.Name, DisplayName: a.Name, AuthenticateURL: accessURL + "/external-auth/" + a.Name, Optional: true,
+			ID: a.Name, Type: p.Type, DisplayName: p.DisplayName, DisplayIcon: p.DisplayIcon,
+			AuthenticateURL: accessURL + "/external-auth/" + a.Name + "/callback", Authenticated: p.SignedIn, Optional: a.Optional,
 		})
 	}
 	return all

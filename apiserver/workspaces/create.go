@@ -224,9 +224,13 @@ func (h *Handlers) mayStart(ctx context.Context, at place, t store.TemplateParts
 		return parameters.Resolved{}, err
 	}
 	w.Spec.Parameters = maps.Clone(given.Lasting)
+	signedIn, err := h.External.SignedIn(ctx, at.owner, v.Spec.Content.ExternalAuth)
+	if err != nil {
+		return parameters.Resolved{}, err
+	}
 	return policy.MayStart(policy.Start{
 		Workspace: w, New: true, Owner: at.owner, Rights: rights, Organization: at.organization.Name, Template: t.Template, Version: v, Due: t.Active.UID,
-		Chooser: authz.From(ctx).Subject, Given: given.All(), At: func(name string) string { return name },
+		Chooser: authz.From(ctx).Subject, Given: given.All(), SignedIn: signedIn, At: func(name string) string { return name },
 	})
 }
 

@@ -101,6 +101,26 @@ var _ = Describe("an installation", Ordered, func() {
 		}
 	})
 
+	It("takes git hosts, and the kube-apiserver their volumes, without the secrets' values", func(ctx SpecContext) {
+		const canary = "canary-of-a-client-secret"
+		for name, key := range map[string]string{"ext-github": "clientSecret", "ext-own": "secret"} {
+			Expect(env.Client.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: name},
+				StringData: map[string]string{key: canary}})).To(Succeed())
+		}
+		notes := install(ctx, gitHosts...)
+		Expect(notes).NotTo(ContainSubstring(canary))
+		var deployment appsv1.Deployment
+		Expect(get(ctx, "berth-apiserver", &deployment)).To(Succeed())
+		template := deployment.Spec.Template
+		Expect(template.Spec.Volumes).To(HaveLen(2))
+		Expect(template.Spec.Volumes[0].Projected.Sources).To(HaveLen(2), "the third is a public client")
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: system, GenerateName: "berth-apiserver-", Labels: template.Labels}, Spec: template.Spec}
+		Expect(env.Client.Create(ctx, pod, client.DryRunAll)).To(Succeed(), "restricted, with them mounted")
+		Expect(kubectl(ctx, "", "get", "--output", "json", "--all-namespaces",
+			"configmaps,deployments,networkpolicies,services,serviceaccounts")).NotTo(ContainSubstring(canary))
+		install(ctx)
+	})
+
 	It("takes the samples by one apply of the folder, and again", func(ctx SpecContext) {
 		samples := filepath.Join(cluster.Root(), "config", "samples")
 		kubectl(ctx, "", "apply", "--filename", samples)

@@ -246,7 +246,7 @@ func TestCopiesAreThoseOfConfig(t *testing.T) {
 
 // A flag that a binary does not know keeps the pod from starting.
 func TestEveryFlagExists(t *testing.T) {
-	for _, o := range of(objects(t, render(t, signIn...)), "Deployment") {
+	for _, o := range of(objects(t, render(t, slices.Concat(signIn, gitHosts)...)), "Deployment") {
 		container := as[appsv1.Deployment](t, o).Spec.Template.Spec.Containers[0]
 		program := strings.TrimPrefix(container.Command[0], "/usr/bin/")
 		out, err := exec.CommandContext(t.Context(), "go", "run", "github.com/berth-dev/berth/cmd/"+program, "--help").CombinedOutput()

@@ -4,11 +4,19 @@ package berth_test
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
+	appsv1 "k8s.io/api/apps/v1"
 	"sigs.k8s.io/yaml"
+
+	"github.com/berth-dev/berth/apiserver/externalauth"
+	rules "github.com/berth-dev/berth/internal/externalauth"
 )
 
 // signIn are values by which people sign in at both identity providers.
@@ -18,6 +26,21 @@ var signIn = []string{
 	"login.oidc.groupRegexFilter=^b", "login.oidc.authURLParams.access_type=offline", "login.oidc.userRoleField=roles", "login.oidc.userRoleDefault={auditor}",
 	"login.oidc.iconURL=/icon.svg", "login.github.clientID=app", "login.github.clientSecret.name=login-github", "login.github.allowedOrgs={acme}",
 	"login.github.allowedTeams={acme/backend}", "login.github.enterpriseBaseURL=https://github.example.org",
+}
+
+// gitHosts are values by which people sign in to git hosts, with every field that there is.
+var gitHosts = []string{
+	"apiserver.accessURL=https://berth.example.org", "externalAuth.caConfigMap=corporate",
+	"externalAuth.providers[0].type=github", "externalAuth.providers[0].clientID=app", "externalAuth.providers[0].clientSecret.name=ext-github",
+	"externalAuth.providers[1].id=Own.git", "externalAuth.providers[1].type=forge", "externalAuth.providers[1].clientID=berth",
+	"externalAuth.providers[1].clientSecret.name=ext-own", "externalAuth.providers[1].clientSecret.key=secret",
+	"externalAuth.providers[1].authURL=https://git.example.org/auth", "externalAuth.providers[1].tokenURL=https://git.example.org/token",
+	"externalAuth.providers[1].validateURL=https://git.example.org/me", "externalAuth.providers[1].revokeURL=https://git.example.org/revoke",
+	"externalAuth.providers[1].deviceCodeURL=https://git.example.org/device", "externalAuth.providers[1].noRefresh=true",
+	"externalAuth.providers[1].scopes={read,write}", "externalAuth.providers[1].extraTokenKeys={team}", "externalAuth.providers[1].regex=git\\\\.example\\\\.org/(a|$(b))",
+	"externalAuth.providers[1].appInstallURL=https://git.example.org/apps", "externalAuth.providers[1].appInstallationsURL=https://git.example.org/apps/mine",
+	"externalAuth.providers[1].displayName=Forge", "externalAuth.providers[1].displayIcon=/icon/git.svg",
+	"externalAuth.providers[2].id=device", "externalAuth.providers[2].type=gitlab", "externalAuth.providers[2].clientID=public", "externalAuth.providers[2].deviceFlow=true",
 }
 
 func TestValues(t *testing.T) {
@@ -63,6 +86,22 @@ func TestValues(t *testing.T) {
 				"name: corporate", "value: /etc/berth/ca", `"--oauth2-github-allowed-orgs=acme"`, "secretName: login-github", "# identity providers",
 			},
 		},
+		"no git hosts": {wantAbsent: []string{"--external-auth", "/etc/berth", "# git hosts"}},
+		"git hosts": {
+			set: slices.Concat(gitHosts, []string{"networkPolicy.externalAuthPorts={443,8444}"}),
+			wantText: []string{"name: ext-github\n", "name: ext-own\n", "key: secret\n", "path: Own.git\n", "name: corporate\n", "value: /etc/berth/external-auth-ca\n",
+				"# git hosts\n  - ports:\n    - port: 443\n    - port: 8444\n"},
+			wantAbsent: []string{"path: device", "# identity providers"},
+		},
+		"git hosts and identity providers, with CAs of both": {
+			set:      slices.Concat(signIn, gitHosts, []string{"login.caConfigMap=logins"}),
+			wantText: []string{"value: /etc/berth/ca:/etc/berth/external-auth-ca\n", "name: corporate\n", "name: logins\n", "# git hosts", "# identity providers"},
+		},
+		"a device flow alone, without a secret": {
+			set: []string{"apiserver.accessURL=https://berth.example.org", "externalAuth.providers[0].type=gitlab",
+				"externalAuth.providers[0].clientID=public", "externalAuth.providers[0].deviceFlow=true"},
+			wantText: []string{"device_flow"}, wantAbsent: []string{"/etc/berth/external-auth", "client_secret_file"},
+		},
 		"where pods stand": {
 			set:      []string{"manager.nodeSelector.pool=system", "manager.priorityClassName=system-cluster-critical", "imagePullSecrets[0].name=pull"},
 			wantText: []string{"pool: system", "priorityClassName: system-cluster-critical", "- name: pull"},
@@ -86,23 +125,128 @@ func TestValues(t *testing.T) {
 
 func TestWrongValuesAreRefused(t *testing.T) {
 	for set, want := range map[string]string{
-		"manger.replicas=2":                "manger",
-		"manager.replica=2":                "replica",
-		"manager.replicas=two":             "/manager/replicas",
-		"image.digest=latest":              "/image/digest",
-		"service.type=Headless":            "/service/type",
-		"service.nodePorts.http=99999":     "/service/nodePorts/http",
-		"apiserver.sessions.duration=1d":   "/apiserver/sessions/duration",
-		"apiserver.rateLimits.api=0":       "/apiserver/rateLimits/api",
-		"apiserver.accessURL=berth.local":  "/apiserver/accessURL",
-		"metrics.serviceMonitor.every=30s": "every",
-		"login.oidc.issuerUrl=https://x":   "issuerUrl",
-		"login.oidc.issuerURL=https://x":   "login.oidc.clientSecret.name",
-		"login.github.allowedTeams={acme}": "/login/github/allowedTeams",
+		"manger.replicas=2":                   "manger",
+		"manager.replica=2":                   "replica",
+		"manager.replicas=two":                "/manager/replicas",
+		"image.digest=latest":                 "/image/digest",
+		"service.type=Headless":               "/service/type",
+		"service.nodePorts.http=99999":        "/service/nodePorts/http",
+		"apiserver.sessions.duration=1d":      "/apiserver/sessions/duration",
+		"apiserver.rateLimits.api=0":          "/apiserver/rateLimits/api",
+		"apiserver.accessURL=berth.local":     "/apiserver/accessURL",
+		"metrics.serviceMonitor.every=30s":    "every",
+		"login.oidc.issuerUrl=https://x":      "issuerUrl",
+		"login.oidc.issuerURL=https://x":      "login.oidc.clientSecret.name",
+		"login.github.allowedTeams={acme}":    "/login/github/allowedTeams",
+		"networkPolicy.externalAuthPorts={0}": "/networkPolicy/externalAuthPorts",
 	} {
 		if _, err := run(t.Context(), t, "template", chart, "--kube-version", kubeVersion, "--set", set); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("--set %s: %v, want a refusal that names %s", set, err, want)
 		}
+	}
+}
+
+func TestWrongGitHostsAreRefused(t *testing.T) {
+	const first, third = "externalAuth.providers[0].", "externalAuth.providers[3]."
+	for set, want := range map[string]string{
+		first + "client_id=app":                           "client_id",
+		first + "clientSecret.value=x":                    "value",
+		first + "authURL=http://git.example.org/auth":     "/externalAuth/providers/0/authURL",
+		first + "tokenURL=http://127.0.0.1/token":         "/externalAuth/providers/0/tokenURL",
+		first + "authURL=https://ada@git.example.org/":    "/externalAuth/providers/0/authURL",
+		first + "revokeURL=https://git.example.org/x#y":   "/externalAuth/providers/0/revokeURL",
+		first + "displayIcon=http://git.example.org/i":    "/externalAuth/providers/0/displayIcon",
+		first + "id=../github":                            "/externalAuth/providers/0/id",
+		first + "type=GitHub":                             "/externalAuth/providers/0/type",
+		first + "clientID=":                               "/externalAuth/providers/0/clientID",
+		first + "clientSecret.name=":                      "externalAuth.providers[0].clientSecret.name",
+		"apiserver.accessURL=":                            "apiserver.accessURL",
+		"externalAuth.caSecret=corporate":                 "caSecret",
+		first + "id=Own.git":                              "two are called Own.git",
+		third + "type=github," + third + "clientID=other": "two are called github",
+		third + "clientID=other":                          "type",
+	} {
+		args := []string{"template", chart, "--kube-version", kubeVersion}
+		for _, s := range append(slices.Clone(gitHosts), set) {
+			args = append(args, "--set", s)
+		}
+		if _, err := run(t.Context(), t, args...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("--set %s: %v, want a refusal that names %s", set, err, want)
+		}
+	}
+}
+
+// The API server refuses a field that it does not know, so each that the schema knows is called as the flag calls it.
+func TestTheServerTakesTheGitHosts(t *testing.T) {
+	var schema struct {
+		Properties struct {
+			ExternalAuth struct {
+				Properties struct {
+					Providers struct {
+						Items struct {
+							Properties map[string]any `json:"properties"`
+						} `json:"items"`
+					} `json:"providers"`
+				} `json:"properties"`
+			} `json:"externalAuth"`
+		} `json:"properties"`
+	}
+	text, err := os.ReadFile("values.schema.json")
+	if err == nil {
+		err = yaml.Unmarshal(text, &schema)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := strings.Join(gitHosts, "\n")
+	for field := range schema.Properties.ExternalAuth.Properties.Providers.Items.Properties {
+		if !strings.Contains(set, "]."+field+"=") && !strings.Contains(set, "]."+field+".") {
+			t.Errorf("%s is not tried here", field)
+		}
+	}
+
+	const flag, mount = "--external-auth-providers=", "/etc/berth/external-auth"
+	var value string
+	for _, o := range of(objects(t, render(t, gitHosts...)), "Deployment") {
+		for _, arg := range as[appsv1.Deployment](t, o).Spec.Template.Spec.Containers[0].Args {
+			if after, ok := strings.CutPrefix(arg, flag); ok {
+				value = strings.ReplaceAll(after, "$$", "$") // as the kubelet reads it
+			}
+		}
+	}
+	files := t.TempDir()
+	for _, id := range []string{"github", "Own.git"} {
+		if err := os.WriteFile(filepath.Join(files, id), []byte("secret of "+id), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var o externalauth.Options
+	f := pflag.NewFlagSet("berth-apiserver", pflag.ContinueOnError)
+	o.AddFlags(f)
+	if err := f.Parse([]string{flag + strings.ReplaceAll(value, mount, files)}); err != nil {
+		t.Fatal(err)
+	}
+	providers, err := o.Providers("https://berth.example.org", time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(providers) != 3 {
+		t.Fatalf("%d providers of %s", len(providers), value)
+	}
+	if secret, err := providers[1].Secret(); err != nil || secret != "secret of Own.git" {
+		t.Errorf("the second's secret is %q, %v", secret, err)
+	}
+	got := providers[1].Config
+	got.Secret = nil
+	const at = "https://git.example.org"
+	want := rules.Config{ID: "Own.git", Type: "forge", ClientID: "berth", AuthURL: at + "/auth", TokenURL: at + "/token", ValidateURL: at + "/me",
+		RevokeURL: at + "/revoke", DeviceCodeURL: at + "/device", NoRefresh: true, Scopes: []string{"read", "write"}, ExtraTokenKeys: []string{"team"},
+		Regex: `git\.example\.org/(a|$(b))`, AppInstallURL: at + "/apps", AppInstallationsURL: at + "/apps/mine", DisplayName: "Forge", DisplayIcon: "/icon/git.svg"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if !providers[2].DeviceFlow || providers[2].Secret != nil {
+		t.Errorf("the third is not a public client of the device flow: %+v", providers[2].Config)
 	}
 }
 

@@ -55,6 +55,7 @@ func (r *Reconciler) resolve(ctx context.Context, s *scope) error {
 		return err
 	case f.Reason == v1alpha1.ReasonOwnerSuspended || s.fitsHeld(owner, f):
 	case f.Reason == v1alpha1.ReasonTemplateNotOpen && s.accepted != nil: // taken back: what there is goes on
+	case f.Reason == v1alpha1.ReasonExternalAuthRequired && s.accepted != nil: // what runs goes on; the next start asks
 	default:
 		s.wrong = err
 	}

@@ -4,6 +4,7 @@ package workspace
 
 import (
 	"context"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -36,7 +37,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager) error {
 		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(ofOwned)).
 		Watches(&v1alpha1.Template{}, handler.EnqueueRequestsFromMapFunc(r.ofTemplate), builder.WithPredicates(templateMatters())).
 		Watches(&v1alpha1.Group{}, handler.EnqueueRequestsFromMapFunc(r.ofGroup), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.User{}, handler.EnqueueRequestsFromMapFunc(r.ofUser), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.User{}, handler.EnqueueRequestsFromMapFunc(r.ofUser), builder.WithPredicates(userMatters())).
 		Watches(&v1alpha1.Organization{}, handler.EnqueueRequestsFromMapFunc(r.ofOrganization),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace)).
@@ -151,6 +152,15 @@ func reached(c *v1alpha1.RolloutCandidate) step {
 		return step{}
 	}
 	return step{version: c.UID, number: c.Step}
+}
+
+// userMatters passes only changes of a user that a workspace's next start depends on.
+func userMatters() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		was, ok := e.ObjectOld.(*v1alpha1.User)
+		is, also := e.ObjectNew.(*v1alpha1.User)
+		return !ok || !also || was.Generation != is.Generation || !slices.Equal(was.Status.ExternalAuth, is.Status.ExternalAuth)
+	}}
 }
 
 // templateMatters passes only changes of a template that a workspace's next start depends on; its counts are none.

@@ -99,7 +99,10 @@ var rows = []row{
 	{part: "internal/files", may: []string{"api/v1alpha1", "internal/fault", "internal/archive", "internal/ids"}},
 	{part: "internal/trial", may: []string{"api/v1alpha1", "internal/fault", "internal/render"}},
 	{part: "internal/identity", may: []string{"api/v1alpha1", "internal/fault", "internal/authz", "internal/policy"}},
-	{part: "internal/signin", may: []string{"api/v1alpha1", "internal/fault"}, never: kubernetes},
+	{part: "internal/outbound", never: anyKubernetes},
+	{part: "internal/signin", may: []string{"api/v1alpha1", "internal/fault", "internal/outbound"}, never: kubernetes},
+	{part: "internal/externalauth/links", may: []string{"api/v1alpha1", "internal/fault", "internal/ids", "internal/credentials", "internal/externalauth"}},
+	{part: "internal/externalauth", may: []string{"internal/fault", "internal/outbound"}, never: anyKubernetes},
 	{part: "internal/serving", may: []string{"api/v1alpha1"}},
 	{part: "internal/podtoken", may: []string{"internal/fault"}},
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package credentials keeps what proves who somebody is: password hashes, API keys, git keys, and what identity
-// providers gave with a sign-in. They are Secrets in Berth's own namespace, one a user, named by the user's id and gone with the User; no other
+// providers and git hosts gave with a sign-in. They are Secrets in Berth's own namespace, one a user, named by the user's id and gone with the User; no other
 // package touches a Secret of a user.
 //
 // A password is kept as an argon2id hash. A key is "ID-SECRET": ten random characters by which it is found, and 22 that

@@ -64,6 +64,8 @@ func (c Case) remedies(reason string) []string {
 		return []string{"see which users there are: kubectl get users.berth.dev"}
 	case v1alpha1.ReasonOwnerSuspended:
 		return []string{fmt.Sprintf(`activate the account: kubectl patch users.berth.dev %s --type merge -p '{"spec":{"suspended":false}}'`, w.Spec.Owner.User)}
+	case v1alpha1.ReasonExternalAuthRequired:
+		return []string{"the owner signs in to the provider in a browser, at /external-auth/PROVIDER/callback of Berth's own address; it starts by itself then"}
 	case v1alpha1.ReasonParameterRefused, v1alpha1.ReasonScheduleInvalid, v1alpha1.ReasonInvalid:
 		return []string{"correct the field: " + editWorkspace}
 	case v1alpha1.ReasonBuildFailed, v1alpha1.ReasonFailed, v1alpha1.ReasonStartTimeout:

@@ -10,6 +10,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -42,6 +43,8 @@ type Start struct {
 	Chooser authz.Subject
 	// Given are the values that were asked for: the workspace's own and this build's ephemeral ones.
 	Given map[string]v1alpha1.Value
+	// SignedIn are the external providers that the owner is signed in to; nil means those that stand in the owner's status.
+	SignedIn []string
 	// Previous are the lasting values of the last start; nil before the first.
 	Previous map[string]v1alpha1.Value
 	// At gives the path of a parameter where its value was given; nil is that of a manifest.
@@ -50,7 +53,7 @@ type Start struct {
 
 // MayStart gives the parameters that the start takes, or the fault that refuses it.
 func MayStart(s Start) (parameters.Resolved, error) {
-	for _, rule := range []func(Start) *fault.Error{owner, opened, access, deprecation, version, activeOnly} {
+	for _, rule := range []func(Start) *fault.Error{owner, opened, access, deprecation, version, activeOnly, signedIn} {
 		if f := rule(s); f != nil {
 			return parameters.Resolved{}, f
 		}
@@ -155,6 +158,32 @@ func version(s Start) *fault.Error {
 		return refuseVersion(fault.Invalid, "has failed its check: "+v.Status.Job.Error)
 	}
 	return nil
+}
+
+// ExternalAuthField is the wire's name of what a start lacks whose owner is not signed in where the version says so.
+const ExternalAuthField = "external_auth"
+
+// signedIn: the owner must be signed in to each provider that the version does not call optional.
+func signedIn(s Start) *fault.Error {
+	at, in := ExternalAuthField, s.SignedIn
+	if s.At == nil {
+		at = "spec.content.externalAuth"
+	}
+	if in == nil {
+		in = s.Owner.Status.ExternalAuth
+	}
+	var lacks []*fault.Error
+	for _, need := range s.Version.Spec.Content.ExternalAuth {
+		if !need.Optional && !slices.Contains(in, need.Name) {
+			lacks = append(lacks, fault.On(at, "%s is not signed in to %s, which version %s needs; sign in at /external-auth/%s/callback",
+				s.Owner.WireName(), need.Name, s.Version.WireName(), need.Name))
+		}
+	}
+	f := fault.Join(s.Owner.WireName()+" is not signed in to the external providers that the template version needs.", lacks...)
+	if f == nil {
+		return nil
+	}
+	return f.Because(v1alpha1.ReasonExternalAuthRequired)
 }
 
 func refuseVersion(kind fault.Kind, detail string) *fault.Error {

@@ -51,6 +51,5 @@ func (f *stated) content(c *v1alpha1.TemplateContent) {
 		f.add(a.ConnectionTimeout != "", at+".connectionTimeout")
 	}
 	f.add(len(c.Apps) > 0, "spec.content.apps")
-	f.add(len(c.ExternalAuth) > 0, "spec.content.externalAuth")
 	f.add(len(c.Tags) > 0, "spec.content.tags")
 }

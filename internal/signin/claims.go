@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+
+	"github.com/berth-dev/berth/internal/outbound"
 )
 
 const (
@@ -30,7 +32,7 @@ func (o *OIDC) person(c claims) (Person, error) {
 	if name, err := c.text("name"); err == nil && len(name) <= maxName {
 		p.Name = name
 	}
-	if picture, err := c.text("picture"); err == nil && len(picture) <= maxAvatar && CheckURL(picture) == nil {
+	if picture, err := c.text("picture"); err == nil && len(picture) <= maxAvatar && outbound.CheckURL(picture) == nil {
 		p.AvatarURL = picture
 	}
 	if o.config.GroupsField != "" {

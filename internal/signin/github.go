@@ -16,6 +16,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/internal/outbound"
 )
 
 const (
@@ -53,7 +54,7 @@ func NewGitHub(c GitHubConfig) (*GitHub, error) {
 	if c.BaseURL == "" || c.BaseURL == GitHubURL {
 		c.BaseURL, api = GitHubURL, gitHubAPIURL
 	}
-	if err := CheckURL(c.BaseURL); err != nil {
+	if err := outbound.CheckURL(c.BaseURL); err != nil {
 		return nil, fmt.Errorf("enterprise base URL: %w", err)
 	}
 	lists := len(c.AllowedOrgs) + len(c.AllowedTeams)
@@ -70,7 +71,7 @@ func NewGitHub(c GitHubConfig) (*GitHub, error) {
 			return nil, fmt.Errorf("allowed team %q: want ORGANIZATION/SLUG", team)
 		}
 	}
-	return &GitHub{config: c, api: api, client: newClient()}, nil
+	return &GitHub{config: c, api: api, client: outbound.Client()}, nil
 }
 
 // Issuer is the provider, as accounts are linked to it.
@@ -144,7 +145,7 @@ func (g *GitHub) grant(ctx context.Context, token *oauth2.Token) (Grant, error) 
 	if len(user.Name) <= maxName {
 		p.Name = user.Name
 	}
-	if len(user.AvatarURL) <= maxAvatar && CheckURL(user.AvatarURL) == nil {
+	if len(user.AvatarURL) <= maxAvatar && outbound.CheckURL(user.AvatarURL) == nil {
 		p.AvatarURL = user.AvatarURL
 	}
 	var addresses []struct {

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/internal/outbound"
 )
 
 // discoverEvery is how old what the provider says of itself may be.
@@ -67,7 +68,7 @@ var reservedParams = []string{"client_id", "redirect_uri", "response_type", "res
 
 // NewOIDC is a provider that is not asked anything yet: it may be down when this process starts.
 func NewOIDC(c OIDCConfig, now func() time.Time) (*OIDC, error) {
-	if err := CheckURL(c.IssuerURL); err != nil {
+	if err := outbound.CheckURL(c.IssuerURL); err != nil {
 		return nil, fmt.Errorf("issuer URL: %w", err)
 	}
 	if c.ClientID == "" {
@@ -81,7 +82,7 @@ func NewOIDC(c OIDCConfig, now func() time.Time) (*OIDC, error) {
 	if !slices.Contains(c.Scopes, oidc.ScopeOpenID) {
 		c.Scopes = append([]string{oidc.ScopeOpenID}, c.Scopes...)
 	}
-	return &OIDC{config: c, client: newClient(), now: now}, nil
+	return &OIDC{config: c, client: outbound.Client(), now: now}, nil
 }
 
 // Issuer is the provider, as accounts are linked to it.
@@ -248,7 +249,7 @@ func (o *OIDC) provider(ctx context.Context) (*discovered, error) {
 }
 
 func (o *OIDC) discover(ctx context.Context) (*discovered, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, outbound.Timeout)
 	defer cancel()
 	found, err := oidc.NewProvider(o.context(ctx), o.config.IssuerURL)
 	if err != nil {
@@ -266,12 +267,12 @@ func (o *OIDC) discover(ctx context.Context) (*discovered, error) {
 		p.style = oauth2.AuthStyleInParams
 	}
 	for name, text := range map[string]string{"authorization": p.Endpoint().AuthURL, "token": p.Endpoint().TokenURL, "jwks": ends.Keys} {
-		if err := CheckURL(text); err != nil {
+		if err := outbound.CheckURL(text); err != nil {
 			return nil, fmt.Errorf("%s endpoint: %w", name, err)
 		}
 	}
 	if text := p.UserInfoEndpoint(); text != "" {
-		if err := CheckURL(text); err != nil {
+		if err := outbound.CheckURL(text); err != nil {
 			return nil, fmt.Errorf("user info endpoint: %w", err)
 		}
 	}

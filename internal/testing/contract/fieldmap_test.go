@@ -17,7 +17,7 @@ const fieldMap = "../../../docs/field-map.md"
 
 // mapped are the schemas that the page is about; those they hold are meant as well.
 var mapped = []string{
-	"codersdk.Group", "codersdk.Organization", "codersdk.Template", "codersdk.TemplateVersion",
+	"codersdk.ExternalAuth", "codersdk.Group", "codersdk.ListUserExternalAuthResponse", "codersdk.Organization", "codersdk.Template", "codersdk.TemplateVersion",
 	"codersdk.TemplateVersionExternalAuth", "codersdk.TemplateVersionParameter", "codersdk.TemplateVersionVariable",
 	"codersdk.User", "codersdk.Workspace", "codersdk.WorkspaceBuild", "codersdk.WorkspaceBuildParameter",
 }
