@@ -91,8 +91,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	before := s.user.DeepCopy()
 	outcome := phase.Run(ctx, s, r.identity, r.names, r.subjects, r.password)
 	conclude(s, outcome)
-	// Who was seen when, which groups a login brought and what a password's Secret holds is written by the API server.
-	if _, err := phase.ApplyStatus(ctx, r.Client, before, &s.user, "lastSeenAt", "groups", "password"); err != nil {
+	// Who was seen when, which groups a login brought, what a password's Secret holds and where somebody is signed in is written
+	// by the API server.
+	if _, err := phase.ApplyStatus(ctx, r.Client, before, &s.user, "lastSeenAt", "groups", "password", "externalAuth"); err != nil {
 		return ctrl.Result{}, errors.Join(outcome, err)
 	}
 	phase.Announce(r.Events, before, &s.user)

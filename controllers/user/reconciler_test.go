@@ -4,6 +4,7 @@ package user_test
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -245,6 +246,28 @@ var _ = Describe("a User", func() {
 		found(&v1alpha1.PasswordState{Secret: "ada"})
 		Expect(ada).To(BeReady())
 		Expect(ada).NotTo(HaveCondition(v1alpha1.ConditionPolicyMet, metav1.ConditionFalse, v1alpha1.ReasonNotEnforced))
+	})
+
+	It("never writes where somebody is signed in, which a late pass would take back", func(ctx SpecContext) {
+		d, ada := sit(ctx), given.User("ada")
+		create(ctx, ada)
+		d.settle(ctx, ada)
+		ada.Status.ExternalAuth = []string{"github"}
+		Expect(env.Client.Status().Update(ctx, ada, client.FieldOwner("berth-apiserver"))).To(Succeed())
+		ada.Spec.DisplayName = "Ada L."
+		Expect(env.Client.Update(ctx, ada)).To(Succeed())
+		d.settle(ctx, ada)
+		Expect(ada.Status.ObservedGeneration).To(Equal(ada.Generation))
+		Expect(ada.Status.ExternalAuth).To(Equal([]string{"github"}))
+		live := &v1alpha1.User{}
+		Expect(env.Client.Get(ctx, client.ObjectKeyFromObject(ada), live)).To(Succeed())
+		var holders []string
+		for _, m := range live.ManagedFields {
+			if strings.Contains(string(m.FieldsV1.Raw), `"f:externalAuth"`) {
+				holders = append(holders, m.Manager)
+			}
+		}
+		Expect(holders).To(Equal([]string{"berth-apiserver"}))
 	})
 
 	It("shows whether it is in use, by what the API server saw, and leaves that alone", func(ctx SpecContext) {
