@@ -94,24 +94,16 @@ func (f *Fresh) refresh(ctx context.Context, key credentials.Key, l linkOf, now 
 	switch {
 	case err == nil:
 	case errors.Is(err, signin.ErrEnded), fault.Is(err, fault.Forbidden):
-		f.Log.Info("a sign-in ended at the identity provider", "user", user.Name, "reason", causeOf(err))
+		f.Log.Info("a sign-in ended at the identity provider", "user", user.Name, "reason", fault.Cause(err))
 		return errors.Join(ended(), f.Credentials.EndLinked(ctx, user, key.User, l))
 	default:
-		f.Log.Warn("the identity provider was asked in vain", "user", user.Name, "error", causeOf(err))
+		f.Log.Warn("the identity provider was asked in vain", "user", user.Name, "error", fault.Cause(err))
 		return f.overdue(l, now)
 	}
 	if err := f.Credentials.EndRefresh(ctx, user, key.User, l, link(grant, now)); err != nil {
 		return err
 	}
 	return f.follow(ctx, provider, user, admitted)
-}
-
-// causeOf is what the log learns of what a person is told.
-func causeOf(err error) string {
-	if f, ok := fault.As(err); ok && f.Cause != nil {
-		return f.Cause.Error()
-	}
-	return err.Error()
 }
 
 // ended is the answer to a session that a provider does not vouch for any more.

@@ -134,11 +134,8 @@ func (s *Store) BeginExternalRefresh(ctx context.Context, user uuid.UUID, provid
 	if err != nil {
 		return External{}, false, err
 	}
-	err = s.patch(ctx, user, map[string][]byte{externalPrefix + provider: value}, l.version)
-	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		return External{}, false, nil
-	}
-	return l, err == nil, err
+	began, err := s.first(ctx, user, externalPrefix+provider, value, l.version)
+	return l, began, err
 }
 
 // EndExternalRefresh keeps what came of it: another token, or was without its claim, or that the provider refused. Where the

@@ -86,7 +86,12 @@ func (s *Store) BeginRefresh(ctx context.Context, user uuid.UUID, l Link) (bool,
 	if err != nil {
 		return false, fmt.Errorf("encoding a link: %w", err)
 	}
-	err = s.patch(ctx, user, map[string][]byte{linkField: value}, l.version)
+	return s.first(ctx, user, linkField, value, l.version)
+}
+
+// first writes a field unless the Secret has changed since it was read, and tells whether it did.
+func (s *Store) first(ctx context.Context, user uuid.UUID, field string, value []byte, version string) (bool, error) {
+	err := s.patch(ctx, user, map[string][]byte{field: value}, version)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return false, nil
 	}

@@ -105,6 +105,14 @@ func As(err error) (*Error, bool) {
 	return e, ok
 }
 
+// Cause is what a log learns of an error: what caused it, where people are told something else.
+func Cause(err error) string {
+	if f, ok := As(err); ok && f.Cause != nil {
+		return f.Cause.Error()
+	}
+	return err.Error()
+}
+
 // Is tells whether an error is a fault of the kind.
 func Is(err error, kind Kind) bool {
 	e, ok := As(err)

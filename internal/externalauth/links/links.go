@@ -115,7 +115,7 @@ func (l *Links) Unlink(ctx context.Context, account *v1alpha1.User, provider str
 	}
 	// It is forgotten here in any case; a provider that is not well is no reason to keep it.
 	if err := p.Revoke(ctx, externalauth.Token{Access: was.Access, Refresh: was.Refresh}); err != nil {
-		l.Log.Warn("an external token that is forgotten could not be revoked", "user", account.Name, "provider", p.ID, "error", causeOf(err))
+		l.Log.Warn("an external token that is forgotten could not be revoked", "user", account.Name, "provider", p.ID, "error", fault.Cause(err))
 	}
 	return nil
 }
@@ -151,7 +151,7 @@ func (l *Links) Check(ctx context.Context, account *v1alpha1.User, p *externalau
 		l.mark(account, p, link, true)
 	default:
 		s.Problem, s.Usable = causeless(err), !link.Refused
-		l.Log.Warn("an external provider was asked in vain", "provider", p.ID, "error", causeOf(err))
+		l.Log.Warn("an external provider was asked in vain", "provider", p.ID, "error", fault.Cause(err))
 	}
 	return s, nil
 }
@@ -208,14 +208,7 @@ func linkOf(t externalauth.Token) credentials.External {
 	return credentials.External{Access: t.Access, Refresh: t.Refresh, ExpiresAt: t.ExpiresAt, Extra: t.Extra}
 }
 
-// causeOf is what the log learns, and causeless what the person does.
-func causeOf(err error) string {
-	if f, ok := fault.As(err); ok && f.Cause != nil {
-		return f.Cause.Error()
-	}
-	return err.Error()
-}
-
+// causeless is what the person learns.
 func causeless(err error) string {
 	if f, ok := fault.As(err); ok {
 		return f.Message

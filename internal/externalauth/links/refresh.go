@@ -96,10 +96,10 @@ func (l *Links) refresh(account *v1alpha1.User, p *externalauth.Provider, was cr
 		now = linkOf(token)
 		now.UpdatedAt = l.Now().UTC()
 	case errors.Is(asked, externalauth.ErrRefused):
-		l.Log.Info("an external sign-in has ended at its provider", "user", account.Name, "provider", p.ID, "reason", causeOf(asked))
+		l.Log.Info("an external sign-in has ended at its provider", "user", account.Name, "provider", p.ID, "reason", fault.Cause(asked))
 		now.Refresh, now.Refused = "", true
 	default:
-		l.Log.Warn("an external provider was asked in vain", "provider", p.ID, "error", causeOf(asked))
+		l.Log.Warn("an external provider was asked in vain", "provider", p.ID, "error", fault.Cause(asked))
 	}
 	// the token before may be spent, so what came is kept whoever still waits
 	keeping, cancel := context.WithTimeout(context.Background(), keepFor)
