@@ -263,7 +263,7 @@ var _ = Describe("a User", func() {
 		Expect(env.Client.Get(ctx, client.ObjectKeyFromObject(ada), live)).To(Succeed())
 		var holders []string
 		for _, m := range live.ManagedFields {
-			if strings.Contains(string(m.FieldsV1.Raw), `"f:externalAuth"`) {
+			if strings.Contains(m.FieldsV1.GetRawString(), `"f:externalAuth"`) {
 				holders = append(holders, m.Manager)
 			}
 		}
