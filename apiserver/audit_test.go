@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/berth-dev/berth/api/codersdk"
+	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/internal/credentials"
 	"github.com/berth-dev/berth/internal/ids"
 	"github.com/berth-dev/berth/internal/testing/given"
@@ -250,6 +251,45 @@ var _ = Describe("The audit log", Ordered, ContinueOnFailure, func() {
 			return audited(ctx, sessionAt(second, w.auditor.session.header.Get("Coder-Session-Token")), "resource_id:"+ids.Of(g).String()).Count
 		}).WithTimeout(10 * time.Second).Should(BeEquivalentTo(2))
 		Expect(env.Client.Delete(ctx, g)).To(Succeed())
+	})
+
+	It("has whom the cluster wrote down for a manifest's change: a person, or a bare identity", func(ctx SpecContext) {
+		p := newPerson(ctx, w.organization.Name)
+		before := p.DeepCopy()
+		p.Spec.Subjects = []v1alpha1.Subject{{Kind: "User", Name: "oidc:" + p.Name}}
+		Expect(env.Client.Patch(ctx, p.User, client.MergeFrom(before))).To(Succeed())
+		for name, seen := range map[string]struct{ who, identity string }{
+			"oidc:" + p.Name:                            {p.WireName(), ""},
+			"system:serviceaccount:argocd:sync":         {"", "system:serviceaccount:argocd:sync"},
+			"system:serviceaccount:" + namespace + ":x": {"", ""},
+		} {
+			g := given.Group(w.organization.Name, unique("by-hand-"), func(g *v1alpha1.Group) {
+				g.Annotations = map[string]string{v1alpha1.AnnotationRequester: name}
+			})
+			Expect(env.Client.Create(ctx, g, client.FieldOwner("kubectl-create"))).To(Succeed())
+			var found codersdk.AuditLogResponse
+			Eventually(func() int64 {
+				found = audited(ctx, auditor, "resource_id:"+ids.Of(g).String()+" action:create")
+				return found.Count
+			}).WithTimeout(20 * time.Second).Should(BeEquivalentTo(1))
+			e := found.AuditLogs[0]
+			Expect(additional(e)).To(HaveKeyWithValue("field_manager", "kubectl-create"))
+			switch {
+			case seen.who != "":
+				Expect(e.User.Username).To(Equal(seen.who))
+				Expect(e.Description).To(Equal("{user} created group {target}"))
+				Expect(additional(e)).NotTo(HaveKey("identity"))
+			case seen.identity != "":
+				Expect(e.User).To(BeNil())
+				Expect(additional(e)).To(HaveKeyWithValue("identity", seen.identity))
+				Expect(e.Description).To(Equal(seen.identity + " created group {target}"))
+			default:
+				Expect(e.User).To(BeNil())
+				Expect(additional(e)).NotTo(HaveKey("identity"))
+				Expect(e.Description).To(Equal("kubectl-create created group {target}"))
+			}
+			Expect(env.Client.Delete(ctx, g)).To(Succeed())
+		}
 	})
 
 	It("refuses who asks for what it does not know, naming it", func(ctx SpecContext) {

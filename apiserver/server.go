@@ -76,6 +76,9 @@ type Options struct {
 	SCIMKeyFile string
 	// Drain is how long the server goes on to answer after it was told to stop, so that the Service forgets it first.
 	Drain time.Duration
+	// RequesterStamps tells that the cluster writes down on each object who asked for its spec, and keeps that from being
+	// forged; the audit log names the person by it.
+	RequesterStamps bool
 	// AuditRetention is how long entries of the audit log are kept, and AuditMaxSize how many bytes they may take; zero means
 	// auditlog's defaults.
 	AuditRetention time.Duration
@@ -189,8 +192,12 @@ func New(ctx context.Context, o Options) (*Server, error) {
 // newAuditor keeps the audit log in Berth's own namespace.
 func (s *Server) newAuditor(clientset kubernetes.Interface) *auditlog.Auditor {
 	namespace := s.options.Namespace
+	own := ""
+	if s.options.RequesterStamps {
+		own = namespace
+	}
 	return auditlog.New(auditlog.Options{
-		Store: s.store, Retention: s.options.AuditRetention, MaxSize: s.options.AuditMaxSize,
+		Store: s.store, StampsBeside: own, Retention: s.options.AuditRetention, MaxSize: s.options.AuditMaxSize,
 		Stream: s.options.AuditStream, Log: s.options.Log, Now: time.Now,
 		Keep: func(o records.Options) *records.Series {
 			o.Cluster, o.Namespace = s.store.Live(), namespace

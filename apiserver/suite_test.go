@@ -141,8 +141,8 @@ func start(change ...func(*apiserver.Options)) *running {
 		HTTPS: loopback, HTTP: loopback, Probes: loopback, SCIMKeyFile: keyFile, Log: slog.New(slog.NewJSONHandler(env.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		// Specs come from addresses of their own, so that one does not use up another's attempts to sign in.
 		Proxies:     []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
-		AuditStream: env.stream,
-		Limits:      httpapi.Limits{Off: true}, // specs ask more often than people do; those about limits have a server with them
+		AuditStream: env.stream, RequesterStamps: true,
+		Limits: httpapi.Limits{Off: true}, // specs ask more often than people do; those about limits have a server with them
 	}
 	for _, f := range change {
 		f(&options)

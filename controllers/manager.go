@@ -52,6 +52,9 @@ type Options struct {
 	// KubectlAccess gives people, by RoleBindings in the namespaces of their organizations, what they may do on the wire. It
 	// goes by the admission policies, which must be installed.
 	KubectlAccess bool
+	// RequesterStamps tells that the cluster writes down on each object who asked for its spec, and keeps that from being
+	// forged; builds name the person by it.
+	RequesterStamps bool
 	// LeaderElect has one of several replicas act.
 	LeaderElect bool
 	// MetricsAddress and HealthAddress are where metrics and probes are served; "0" serves none.

@@ -54,13 +54,18 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	accounts := phase.Impersonating(mgr.GetConfig(), mgr.GetScheme(), mgr.GetRESTMapper())
 	names := &claims.Claims{Client: c, Live: live, Namespace: o.Namespace, Clock: now}
 
+	requesters := phase.Requesters{Reader: c}
+	if o.RequesterStamps {
+		requesters.Own = o.Namespace
+	}
+
 	for kind, r := range map[string]interface{ Setup(ctrl.Manager) error }{
 		"activity":        &activity.Reconciler{Client: c, Namespace: o.Namespace, Clock: now, Gather: gather},
 		"Organization":    &organization.Reconciler{Client: c, Live: live, Own: o.Namespace, Manager: o.ServiceAccount, APIServer: o.APIServerAccount, Events: told, Clock: now},
 		"User":            &user.Reconciler{Client: c, Claims: names, Events: told, Clock: now},
 		"Group":           &group.Reconciler{Client: c, Events: told, Clock: now},
-		"Template":        &template.Reconciler{Client: c, Live: live, Events: told, Clock: now, Gather: gather},
-		"Workspace":       &workspace.Reconciler{Client: c, Live: live, Own: o.Namespace, AgentImage: o.AgentImage, Events: told, Clock: now, Brief: brief},
+		"Template":        &template.Reconciler{Client: c, Live: live, Requesters: requesters, Events: told, Clock: now, Gather: gather},
+		"Workspace":       &workspace.Reconciler{Client: c, Live: live, Requesters: requesters, Own: o.Namespace, AgentImage: o.AgentImage, Events: told, Clock: now, Brief: brief},
 		"kept claims":     &workspace.Sweep{Client: c, Live: live, Events: told, Clock: now},
 		"tombstones":      &workspace.Tombstones{Client: c, Clock: now},
 		"WorkspaceBuild":  &workspacebuild.Reconciler{Client: c, Live: live, As: accounts, Platform: platform, Worker: o.Worker, AtOnce: o.StartsAtOnce, Clock: now, Brief: brief},

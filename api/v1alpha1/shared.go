@@ -216,6 +216,9 @@ const (
 	AnnotationUsedAt = "berth.dev/workspaces-used-at"
 	// AnnotationCreatedAt is the RFC 3339 time of an object's creation with nanoseconds; it outlives a restore.
 	AnnotationCreatedAt = "berth.dev/created-at"
+	// AnnotationRequester is the Kubernetes user who made the object or changed its spec last, as its admission wrote it down;
+	// absent where the cluster writes none. It is proof of nothing where the admission policies are not installed.
+	AnnotationRequester = "berth.dev/requester"
 	// AnnotationCreatedBy is the metadata.name of the User who created the object through the API.
 	AnnotationCreatedBy = "berth.dev/created-by"
 

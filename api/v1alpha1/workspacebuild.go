@@ -54,6 +54,9 @@ const (
 	BuildReasonUpdate BuildReason = "Update"
 )
 
+// InitiatorSystem is the initiator's name of what the manager does by itself, and of a manifest whose author is unknown.
+const InitiatorSystem = "system"
+
 // Initiator is who asked for a build, as they were then.
 type Initiator struct {
 	// User is the User's metadata.name; absent when it was the manager, or a manifest whose author is unknown.

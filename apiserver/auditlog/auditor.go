@@ -37,6 +37,9 @@ const (
 type Options struct {
 	// Store is where objects and people are found.
 	Store *store.Store
+	// StampsBeside is Berth's own namespace, whose service accounts act for others, where the cluster writes down on each
+	// object who asked for its spec; empty where it does not.
+	StampsBeside string
 	// Retention is how long entries are kept, and MaxSize how many bytes they may take; zero means the default.
 	Retention time.Duration
 	MaxSize   int

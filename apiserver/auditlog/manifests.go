@@ -14,6 +14,7 @@ import (
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/internal/audit"
 	"github.com/berth-dev/berth/internal/gitops"
+	"github.com/berth-dev/berth/internal/identity"
 )
 
 const (
@@ -240,8 +241,8 @@ func (m *manifests) entry(ctx context.Context, key audit.Object, s *seen, starte
 	return e
 }
 
-// attribute says who made a change. An object tells the program that wrote it; the person only where the manager wrote down
-// whose wish it fulfils. A record of the admission, once there is one, is to be read here.
+// attribute says who made a change. An object tells the program that wrote it; the person where its admission, or the
+// manager, wrote down whose wish it fulfils.
 func (m *manifests) attribute(ctx context.Context, e *audit.Entry, o v1alpha1.Object, who string) {
 	if e.Object.Gone {
 		e.Additional.Note = "who removed it past the API is not known"
@@ -252,12 +253,41 @@ func (m *manifests) attribute(ctx context.Context, e *audit.Entry, o v1alpha1.Ob
 	case apiServer:
 		e.Additional.Note = "the API server that wrote it ended before it could say for whom"
 	case manager:
-		b, ok := o.(*v1alpha1.WorkspaceBuild)
-		if !ok || b.Spec.Reason != v1alpha1.BuildReasonInitiator || b.Spec.Initiator.User == "" {
-			return
-		}
-		if u, err := m.a.o.Store.User(ctx, b.Spec.Initiator.User); err == nil {
-			e.Actor = m.a.actor(ctx, u)
-		}
+		m.initiator(ctx, e, o)
+	default:
+		m.requester(ctx, e, o)
+	}
+}
+
+// initiator names the one for whom the manager made a build.
+func (m *manifests) initiator(ctx context.Context, e *audit.Entry, o v1alpha1.Object) {
+	b, ok := o.(*v1alpha1.WorkspaceBuild)
+	if !ok || b.Spec.Reason != v1alpha1.BuildReasonInitiator {
+		return
+	}
+	by := b.Spec.Initiator
+	if by.User == "" && by.Name != v1alpha1.InitiatorSystem {
+		e.Additional.Identity = by.Name
+	}
+	if by.User == "" {
+		return
+	}
+	if u, err := m.a.o.Store.User(ctx, by.User); err == nil {
+		e.Actor = m.a.actor(ctx, u)
+	}
+}
+
+// requester names the one whom the admission of the change wrote down.
+func (m *manifests) requester(ctx context.Context, e *audit.Entry, o v1alpha1.Object) {
+	if m.a.o.StampsBeside == "" {
+		return
+	}
+	who := identity.Requester(o, m.a.o.StampsBeside)
+	if who.Name == "" {
+		return
+	}
+	e.Additional.Identity = who.Name
+	if users, err := m.a.o.Store.UsersBySubject(ctx, who.Subject()); err == nil && len(users) == 1 {
+		e.Actor, e.Additional.Identity = m.a.actor(ctx, users[0]), ""
 	}
 }

@@ -123,12 +123,13 @@ func (s *Store) ChangeOf(ctx context.Context, before, after client.Object, actio
 	return c, true
 }
 
-// annotationsDiff is what differs in the annotations of ours: dormancy stands there.
+// annotationsDiff is what differs in the annotations of ours: dormancy stands there. Who asked is what an entry is about and no
+// change.
 func annotationsDiff(before, after client.Object) codersdk.AuditDiff {
 	diff := codersdk.AuditDiff{}
 	was, is := before.GetAnnotations(), after.GetAnnotations()
 	for _, key := range slices.Concat(slices.Collect(maps.Keys(was)), slices.Collect(maps.Keys(is))) {
-		if !strings.HasPrefix(key, v1alpha1.GroupVersion.Group+"/") || was[key] == is[key] {
+		if !strings.HasPrefix(key, v1alpha1.GroupVersion.Group+"/") || key == v1alpha1.AnnotationRequester || was[key] == is[key] {
 			continue
 		}
 		f := codersdk.AuditDiffField{}

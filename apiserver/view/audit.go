@@ -54,15 +54,15 @@ func additionalFields(e *audit.Entry) (json.RawMessage, error) {
 	return json.Marshal(all)
 }
 
-// description is a sentence with places for {user} and {target}. Where no account is known it names the program.
+// description is a sentence with places for {user} and {target}. Where no account is known it names the identity, or the program.
 func description(e *audit.Entry) string {
 	who := "{user}"
 	switch {
 	case e.Actor != nil:
-	case e.Additional.Manager != "":
-		who = e.Additional.Manager
 	case e.Additional.Identity != "":
 		who = e.Additional.Identity
+	case e.Additional.Manager != "":
+		who = e.Additional.Manager
 	case e.Door == audit.DoorManifest:
 		who = "Somebody"
 	}

@@ -222,5 +222,8 @@ func initiator(p WorkspaceParts, b *v1alpha1.WorkspaceBuild) (uuid.UUID, string)
 	if id, err := uuid.Parse(b.Spec.Initiator.ID); err == nil {
 		return id, b.Spec.Initiator.Name
 	}
+	if name := b.Spec.Initiator.Name; name != "" && name != v1alpha1.InitiatorSystem {
+		return kubernetesID, name // who is no User
+	}
 	return ids.Of(p.Owner), p.Owner.WireName()
 }

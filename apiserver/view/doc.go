@@ -48,10 +48,13 @@ func orZero(t *time.Time) time.Time {
 // kubernetesName is who made what nobody made through the API: a manifest does not tell its author.
 const kubernetesName = "kubernetes"
 
+// kubernetesID is the id of who is no User.
+var kubernetesID = uuid.NewSHA1(uuid.NameSpaceDNS, []byte(kubernetesName+".berth.dev"))
+
 // creator is the User who made an object, or the fixed one that stands for manifests and that no list shows.
 func creator(u *v1alpha1.User) codersdk.MinimalUser {
 	if u == nil {
-		return codersdk.MinimalUser{ID: uuid.NewSHA1(uuid.NameSpaceDNS, []byte(kubernetesName+".berth.dev")), Username: kubernetesName}
+		return codersdk.MinimalUser{ID: kubernetesID, Username: kubernetesName}
 	}
 	return codersdk.MinimalUser{ID: ids.Of(u), Username: u.WireName(), AvatarURL: u.Spec.AvatarURL}
 }

@@ -129,6 +129,7 @@ var _ = Describe("an installation", Ordered, func() {
 		Expect(kubectl(ctx, "", "apply", "--kustomize", samples, "--dry-run=server")).NotTo(MatchRegexp(`(?m) created`))
 		var workspace v1alpha1.Workspace
 		Expect(env.Client.Get(ctx, types.NamespacedName{Namespace: "platform", Name: "ada-api"}, &workspace)).To(Succeed())
+		Expect(workspace.Annotations).To(HaveKeyWithValue(v1alpha1.AnnotationRequester, "admin"), "this cluster writes down who asks")
 	})
 
 	It("is left as it is by an upgrade to the same, workspaces too", func(ctx SpecContext) {
@@ -163,7 +164,7 @@ var _ = Describe("an installation", Ordered, func() {
 		Expect(workspaces.Items).To(HaveLen(2))
 		left := kubectl(ctx, "", "get", "--output", "name", "--all-namespaces", "--selector", "app.kubernetes.io/part-of=berth",
 			"clusterroles,clusterrolebindings,rolebindings,roles,validatingadmissionpolicies,"+
-				"validatingadmissionpolicybindings,deployments,services,serviceaccounts,networkpolicies,poddisruptionbudgets")
+				"validatingadmissionpolicybindings,mutatingadmissionpolicies,mutatingadmissionpolicybindings,deployments,services,serviceaccounts,networkpolicies,poddisruptionbudgets")
 		Expect(left).To(MatchRegexp(`^(No resources found\n)?$`))
 	})
 })

@@ -3,6 +3,7 @@
 package berth_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -239,8 +240,63 @@ func TestCopiesAreThoseOfConfig(t *testing.T) {
 	if n := len(of(objects(t, render(t, "crds.enabled=false")), "CustomResourceDefinition")); n != 0 {
 		t.Errorf("crds.enabled: false leaves %d", n)
 	}
-	if strings.Contains(render(t, "policies.enabled=false"), "ValidatingAdmissionPolicy") {
+	if strings.Contains(render(t, "policies.enabled=false"), "AdmissionPolicy") {
 		t.Error("policies.enabled: false leaves some")
+	}
+}
+
+// Who asked is written down where the cluster can, and believed there alone.
+func TestRequesterIsWrittenAndBelievedWhereTheClusterCan(t *testing.T) {
+	const can, annotation = "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy", "berth-requester"
+	for name, c := range map[string]struct {
+		serves bool
+		set    []string
+		want   bool
+	}{
+		"a cluster that serves the policy": {true, nil, true},
+		"one that does not":                {false, nil, false},
+		"turned off":                       {true, []string{"policies.requester=false"}, false},
+		"without the policies":             {true, []string{"policies.enabled=false"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			args := []string{"template", "berth", chart, "--namespace", "berth-system", "--kube-version", kubeVersion}
+			if c.serves {
+				args = append(args, "--api-versions", can)
+			}
+			for _, s := range c.set {
+				args = append(args, "--set", s)
+			}
+			out, err := run(t.Context(), t, args...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all := objects(t, out)
+			var kinds []string
+			for _, kind := range []string{"MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"} {
+				for _, o := range of(all, kind) {
+					kinds = append(kinds, kind+" "+o.GetName())
+				}
+			}
+			var want []string
+			if c.want {
+				want = []string{"MutatingAdmissionPolicy " + annotation, "MutatingAdmissionPolicyBinding " + annotation}
+			}
+			if diff := cmp.Diff(want, kinds); diff != "" {
+				t.Error(diff)
+			}
+			for _, o := range of(all, "Deployment") {
+				got := as[appsv1.Deployment](t, o).Spec.Template.Spec.Containers[0].Args
+				if flag := fmt.Sprintf("--requester-stamps=%t", c.want); !slices.Contains(got, flag) {
+					t.Errorf("%s has no %s: %q", o.GetName(), flag, got)
+				}
+			}
+			if c.want {
+				wantSpec := folder(t, "stamps")[0].Object["spec"]
+				if diff := cmp.Diff(wantSpec, of(all, "MutatingAdmissionPolicy")[0].Object["spec"]); diff != "" {
+					t.Errorf("run make generate; config/stamps differs from the chart:\n%s", diff)
+				}
+			}
+		})
 	}
 }
 

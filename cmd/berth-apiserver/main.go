@@ -114,6 +114,7 @@ func command() *cobra.Command {
 	f.StringVar(&o.SCIMKeyFile, "scim-key-file", "", "file with the key of the identity provider that keeps accounts by SCIM; empty means none does")
 	o.SignIn.AddFlags(f)
 	o.External.AddFlags(f)
+	f.BoolVar(&o.RequesterStamps, "requester-stamps", false, "believe the annotation berth.dev/requester, which the admission policies of that name write and guard")
 	f.DurationVar(&o.AuditRetention, "audit-retention", auditlog.DefaultRetention, "how long entries of the audit log are kept in the cluster")
 	f.StringVar(&auditMaxSize, "audit-max-size", "16Mi", "how much they may take there, compressed; the oldest go first")
 	f.BoolVar(&auditStdout, "audit-stdout", true, "write every audit entry to standard output, as a line of JSON")

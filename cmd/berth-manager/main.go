@@ -34,6 +34,7 @@ func run() error {
 	flag.StringVar(&o.AgentImage, "agent-image", "", "the `image` that brings the agent into workspaces")
 	flag.IntVar(&o.StartsAtOnce, "starts-at-once", 1000, "how many starts of workspaces may be at work at once; others wait, first come first; 0 sets no bound")
 	flag.BoolVar(&o.KubectlAccess, "kubectl-access", false, "give people in the namespaces of their organizations, by RoleBindings, what they may do on the wire; needs the admission policies")
+	flag.BoolVar(&o.RequesterStamps, "requester-stamps", false, "believe the annotation berth.dev/requester, which the admission policies of that name write and guard")
 	flag.BoolVar(&o.LeaderElect, "leader-elect", false, "have one of several replicas act")
 	flag.StringVar(&o.MetricsAddress, "metrics-bind-address", ":8090", "where metrics are served; 0 serves none")
 	flag.StringVar(&o.HealthAddress, "health-probe-bind-address", ":8081", "where /healthz and /readyz are served; 0 serves none")

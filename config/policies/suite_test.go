@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package policies_test proves the admission policies of this folder against a real kube-apiserver: for each, who is let
-// through and who is refused, and what the refusal says. What RBAC says before, and the manager after them, is tested
+// Package policies_test proves the admission policies of this folder, and of the folder stamps, against a real
+// kube-apiserver: for each, who is let through and who is refused, what the refusal says, and what is written down. What RBAC says before, and the manager after them, is tested
 // elsewhere.
 package policies_test
 
@@ -89,13 +89,16 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	}
 	clients[master] = impersonate(master, "system:masters")
 
-	files, err := filepath.Glob("*.yaml")
-	Expect(err).NotTo(HaveOccurred())
-	Expect(files).NotTo(BeEmpty())
-	for _, file := range files {
-		Expect(env.CreateFrom(ctx, file)).To(Succeed())
+	for _, folder := range []string{".", stamps} {
+		files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(files).NotTo(BeEmpty())
+		for _, file := range files {
+			Expect(env.CreateFrom(ctx, file)).To(Succeed())
+		}
 	}
 	settled(ctx)
+	stamped(ctx)
 })
 
 // settled waits until the kube-apiserver knows every right and every policy.

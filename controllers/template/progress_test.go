@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/controllers/phase"
 	. "github.com/berth-dev/berth/internal/testing/cluster"
 	"github.com/berth-dev/berth/internal/testing/given"
 )
@@ -216,5 +217,19 @@ var _ = Describe("A Progressive rollout", func() {
 		create(ctx, t)
 		d.settle(ctx, t)
 		Expect(d.latest(ctx, t).Annotations).To(HaveKeyWithValue(v1alpha1.AnnotationRevision, "main@9d1e"))
+	})
+
+	It("tells whose content a version is, where the cluster wrote that down", func(ctx SpecContext) {
+		d := sit(ctx)
+		d.Requesters = phase.Requesters{Reader: d.Journal, Own: "berth-system"}
+		name := "oidc:ada-" + d.org
+		ada := given.User("ada-"+d.org, func(u *v1alpha1.User) { u.Spec.Subjects = []v1alpha1.Subject{{Kind: "User", Name: name}} })
+		create(ctx, ada)
+		t := given.Template(d.org, "go", func(t *v1alpha1.Template) {
+			t.Annotations = map[string]string{v1alpha1.AnnotationRequester: name}
+		})
+		create(ctx, t)
+		d.settle(ctx, t)
+		Expect(d.latest(ctx, t).Annotations).To(HaveKeyWithValue(v1alpha1.AnnotationCreatedBy, ada.Name))
 	})
 })

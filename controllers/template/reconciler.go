@@ -41,6 +41,8 @@ type Reconciler struct {
 	client.Client
 	// Live reads a Template past the cache when its content is copied into a version, just as its author wrote it.
 	Live client.Reader
+	// Requesters tell whose content a version is made of.
+	Requesters phase.Requesters
 	// Events is where people are told.
 	Events events.EventRecorder
 	// Clock tells the time of conditions, of the steps of a rollout and of a hold.

@@ -42,6 +42,10 @@ func (r *Reconciler) stamp(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
+	notes, err := r.notes(ctx, s)
+	if err != nil {
+		return err
+	}
 	for digits := fewestDigits; digits <= len(s.hash); digits++ {
 		v := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{
 			"templateRef": map[string]any{"name": s.template.Name},
@@ -50,9 +54,7 @@ func (r *Reconciler) stamp(ctx context.Context, s *scope) error {
 		v.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("TemplateVersion"))
 		v.SetNamespace(s.template.Namespace)
 		v.SetName(stem(s.template.Name) + "-" + s.hash[:digits])
-		if revision := s.template.Annotations[v1alpha1.AnnotationRevision]; revision != "" {
-			v.SetAnnotations(map[string]string{v1alpha1.AnnotationRevision: revision})
-		}
+		v.SetAnnotations(notes)
 		err := r.Create(ctx, v, phase.Owner)
 		if apierrors.IsAlreadyExists(err) {
 			same, err := r.stamped(ctx, s, v.GetName())
@@ -68,6 +70,22 @@ func (r *Reconciler) stamp(ctx context.Context, s *scope) error {
 		return phase.Wait(0, v1alpha1.ReasonVersionChecking, "version %s is being checked", v.GetName())
 	}
 	return fmt.Errorf("every name for a version with content %s is taken", s.hash)
+}
+
+// notes tell where the content of a version comes from: the revision of its source, and the User who asked for it last.
+func (r *Reconciler) notes(ctx context.Context, s *scope) (map[string]string, error) {
+	by, err := r.Requesters.Initiator(ctx, &s.template)
+	if err != nil {
+		return nil, err
+	}
+	notes := map[string]string{}
+	if revision := s.template.Annotations[v1alpha1.AnnotationRevision]; revision != "" {
+		notes[v1alpha1.AnnotationRevision] = revision
+	}
+	if by.User != "" {
+		notes[v1alpha1.AnnotationCreatedBy] = by.User
+	}
+	return notes, nil
 }
 
 // written is the template's content with every key that its author wrote, also those that say what is so anyway: a copy

@@ -46,6 +46,11 @@ func (r *Reconciler) make(ctx context.Context, s *scope, d ledger.Decision) erro
 	}
 	build := r.build(s, d.Spec)
 	build.Spec.Slot = slot
+	if d.Wished {
+		if build.Spec.Initiator, err = r.Requesters.Initiator(ctx, &s.workspace); err != nil {
+			return err
+		}
+	}
 	err = r.Create(ctx, build, phase.Owner)
 	switch {
 	case apierrors.IsAlreadyExists(err):

@@ -44,6 +44,8 @@ type Reconciler struct {
 	client.Client
 	// Live reads past the cache, where a decision must not rest on what is old.
 	Live client.Reader
+	// Requesters tell who asks by manifest.
+	Requesters phase.Requesters
 	// Own is Berth's own namespace: the reservations of starts that a quota judges stand there.
 	Own string
 	// Events is where people are told.

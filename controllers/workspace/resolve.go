@@ -214,7 +214,7 @@ func resolution(s *scope, owner *v1alpha1.User, version *v1alpha1.TemplateVersio
 		Workspace:    &s.workspace,
 		New:          s.workspace.Status.Build == nil && len(s.builds) == 0,
 		Owner:        owner,
-		Rights:       authz.Subject{User: ledger.System, Roles: []v1alpha1.SiteRole{v1alpha1.SiteRoleOwner}},
+		Rights:       authz.Subject{User: v1alpha1.InitiatorSystem, Roles: []v1alpha1.SiteRole{v1alpha1.SiteRoleOwner}},
 		Organization: s.organization.Name,
 		Template:     s.template,
 		Version:      version,

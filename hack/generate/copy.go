@@ -33,6 +33,7 @@ var copies = []copied{
 	{from: "crd", to: "crds", convert: definition, guard: ".Values.crds.enabled",
 		name: func(file string) string { return strings.TrimPrefix(file, "berth.dev_") }},
 	{from: "policies", to: "policies", convert: labelled, guard: ".Values.policies.enabled"},
+	{from: "stamps", to: "stamps", convert: labelled, guard: `eq (include "berth.stamps" .) "true"`},
 	{from: "rbac", to: "rbac", convert: role, pick: func(name string) bool { return name != aggregatedFile }},
 	{from: "rbac", to: "aggregation", convert: role, guard: ".Values.aggregation.enabled",
 		pick: func(name string) bool { return name == aggregatedFile }},

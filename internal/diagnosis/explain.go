@@ -200,7 +200,7 @@ func (c Case) origin(b *v1alpha1.WorkspaceBuild) string {
 		return "its version or a parameter changed, and it is restarted for that"
 	}
 	who := b.Spec.Initiator.Name
-	if b.Spec.Initiator.User == "" {
+	if who == v1alpha1.InitiatorSystem && b.Spec.Initiator.User == "" {
 		who = "a manifest or a request"
 	}
 	return fmt.Sprintf("%s asked for it", who)

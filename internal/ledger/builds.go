@@ -11,9 +11,6 @@ import (
 	"github.com/berth-dev/berth/api/v1alpha1"
 )
 
-// System is the initiator's name of what the manager does by itself, and of a manifest whose author is unknown.
-const System = "system"
-
 // Name is the metadata.name of a workspace's build. Both processes use it, so that etcd refuses the second of a number.
 func Name(workspace string, number int64) string { return fmt.Sprintf("%s-%d", workspace, number) }
 
@@ -66,11 +63,8 @@ func Forgotten(w *v1alpha1.Workspace, b *v1alpha1.WorkspaceBuild) bool {
 // InProgress tells whether a build has not ended.
 func InProgress(b *v1alpha1.WorkspaceBuild) bool { return Outcome(b) == "" }
 
-// OfManager tells whether the manager made a build. What the API server makes carries the id of its call and whom it
-// acts for.
-func OfManager(b *v1alpha1.WorkspaceBuild) bool {
-	return b.Spec.RequestID == "" && b.Spec.Initiator.User == "" && b.Spec.Initiator.Name == System
-}
+// OfManager tells whether the manager made a build. What the API server makes carries the id of its call.
+func OfManager(b *v1alpha1.WorkspaceBuild) bool { return b.Spec.RequestID == "" }
 
 // Accepted is the build that the workspace is held to; nil when none was accepted or it is gone.
 func Accepted(w *v1alpha1.Workspace, builds []*v1alpha1.WorkspaceBuild) *v1alpha1.WorkspaceBuild {

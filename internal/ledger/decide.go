@@ -75,6 +75,8 @@ type Decision struct {
 	Build   *v1alpha1.WorkspaceBuild
 	Spec    *v1alpha1.WorkspaceBuildSpec
 	Because error
+	// Wished tells, with Make, that the manifest asks for the build: whoever wrote that is its initiator.
+	Wished bool
 	// Acted is what stands in status.acted after Note, Accept and Make.
 	Acted *v1alpha1.Wish
 	// Schedule is what stands in status.schedule after Note.
@@ -230,7 +232,7 @@ func (s *state) make(want *want) Decision {
 	}
 	switch {
 	case s.made == nil:
-		return Decision{Action: Make, Spec: spec, Acted: s.wish()}
+		return Decision{Action: Make, Spec: spec, Acted: s.wish(), Wished: want.wished}
 	case Same(&s.made.Spec, spec):
 		return Decision{Action: Accept, Build: s.made, Acted: s.wish()}
 	}

@@ -54,7 +54,7 @@ func build(number int64, t v1alpha1.Transition, end v1alpha1.JobPhase, change ..
 		ObjectMeta: metav1.ObjectMeta{Name: Name("api", number), UID: uid(number)},
 		Spec: v1alpha1.WorkspaceBuildSpec{
 			WorkspaceRef: v1alpha1.UIDReference{Name: "api", UID: "w"}, Number: number, Transition: t, Reason: v1alpha1.BuildReasonInitiator,
-			Initiator: v1alpha1.Initiator{Name: System}, VersionRef: start.Version, ResolvedHash: "h1", Wish: &v1alpha1.Wish{},
+			Initiator: v1alpha1.Initiator{Name: v1alpha1.InitiatorSystem}, VersionRef: start.Version, ResolvedHash: "h1", Wish: &v1alpha1.Wish{},
 		},
 	}
 	if end != "" {

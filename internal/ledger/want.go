@@ -14,6 +14,8 @@ type want struct {
 	transition v1alpha1.Transition
 	restart    bool
 	reason     v1alpha1.BuildReason
+	// wished tells that the manifest asks, and not the clock.
+	wished bool
 }
 
 // wanted is what the wish, the schedule or a change asks for now; nil when nothing does. Only these ask: a difference
@@ -50,7 +52,7 @@ func (s *state) wanted() *want {
 // first is what a new workspace does: it starts, unless its manifest wishes it stopped. Then it gets a stop build, which
 // ends at once, since every workspace shows a latest build on the wire.
 func (s *state) first() *want {
-	w := &want{transition: v1alpha1.TransitionStart, reason: v1alpha1.BuildReasonInitiator}
+	w := &want{transition: v1alpha1.TransitionStart, reason: v1alpha1.BuildReasonInitiator, wished: true}
 	spec := s.Workspace.Spec
 	asks := spec.State == v1alpha1.StateStopped
 	if spec.Request != nil {
@@ -83,7 +85,7 @@ func (s *state) wishes() (w *want, asks bool) {
 
 // requested is what a request needs beyond what is so already.
 func (s *state) requested(r v1alpha1.RequestTransition) *want {
-	w := &want{transition: v1alpha1.TransitionStart, reason: v1alpha1.BuildReasonInitiator}
+	w := &want{transition: v1alpha1.TransitionStart, reason: v1alpha1.BuildReasonInitiator, wished: true}
 	switch r {
 	case v1alpha1.RequestStop:
 		if s.stopped() {
@@ -151,7 +153,7 @@ func (s *state) spec(w *want) (*v1alpha1.WorkspaceBuildSpec, error) {
 		Transition:   w.transition,
 		Restart:      w.restart,
 		Reason:       w.reason,
-		Initiator:    v1alpha1.Initiator{Name: System},
+		Initiator:    v1alpha1.Initiator{Name: v1alpha1.InitiatorSystem},
 		Wish:         s.wish(),
 	}
 	if last := s.accepted; w.transition != v1alpha1.TransitionStart && last != nil {
@@ -215,7 +217,7 @@ func DeleteBuild(w *v1alpha1.Workspace, builds []*v1alpha1.WorkspaceBuild) *v1al
 		Number:       Next(w, builds),
 		Transition:   v1alpha1.TransitionDelete,
 		Reason:       v1alpha1.BuildReasonInitiator,
-		Initiator:    v1alpha1.Initiator{Name: System},
+		Initiator:    v1alpha1.Initiator{Name: v1alpha1.InitiatorSystem},
 		Wish:         s.wish(),
 	}
 	if overdue(w) {

@@ -143,8 +143,11 @@ func because(b *v1alpha1.WorkspaceBuild) string {
 	case v1alpha1.BuildReasonUpdate:
 		return "to take up a change of its version or parameters"
 	}
-	if b.Spec.Initiator.User == "" {
+	switch by := b.Spec.Initiator; {
+	case by.User == "" && by.Name == v1alpha1.InitiatorSystem:
 		return "as its manifest asks"
+	case by.User == "":
+		return "as its manifest asks, which " + by.Name + " wrote"
 	}
 	return "asked for by " + b.Spec.Initiator.Name
 }

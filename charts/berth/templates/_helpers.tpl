@@ -13,6 +13,11 @@ app.kubernetes.io/version: {{ $.Chart.AppVersion | quote }}
 {{ include "berth.selector" . }}
 {{- end }}
 
+{{/* Whether the cluster writes down on each object who asked for its spec: "true" or "false". */}}
+{{- define "berth.stamps" -}}
+{{- and .Values.policies.enabled .Values.policies.requester (.Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy") -}}
+{{- end }}
+
 {{/* Labels that select one component's pods; they never change. */}}
 {{- define "berth.selector" -}}
 {{- $ := index . 0 -}}

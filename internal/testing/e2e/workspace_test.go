@@ -76,6 +76,25 @@ func workspaceSpecs() {
 		Expect(field(ctx, platform, "workspaces.berth.dev/ada-api", ".status.build.number")).To(Equal(build))
 	})
 
+	It("names the person who asked for something by kubectl, whatever they write there", func(ctx SpecContext) {
+		kubectl(ctx, "patch", "workspaces.berth.dev", "ada-api", "-n", platform, "--as", "oidc:ada", "--type", "merge", "-p",
+			fmt.Sprintf(`{"metadata":{"annotations":{"berth.dev/requester":"oidc:grace"}},"spec":{"request":{"transition":"Restart","at":%q}}}`,
+				time.Now().UTC().Format(time.RFC3339)))
+		Expect(field(ctx, platform, "workspaces.berth.dev/ada-api", `.metadata.annotations.berth\.dev/requester`)).To(Equal("oidc:ada"))
+		var shown codersdk.Workspace
+		Eventually(func() string {
+			Expect(call(ctx, owner, http.MethodGet, "/api/v2/users/ada/workspace/api", nil, &shown)).To(Equal(http.StatusOK))
+			return shown.LatestBuild.InitiatorName
+		}).Should(Equal("ada"))
+		ready(ctx, platform, "ada-api", "Running")
+		Eventually(func(g Gomega) {
+			var found codersdk.AuditLogResponse
+			g.Expect(call(ctx, owner, http.MethodGet, "/api/v2/audit?q=username:ada+action:write+resource_id:"+shown.ID.String(), nil, &found)).To(Equal(http.StatusOK))
+			g.Expect(found.AuditLogs).NotTo(BeEmpty())
+			g.Expect(found.AuditLogs[0].Diff).To(And(HaveLen(2), HaveKey("request.transition"), HaveKey("request.at")))
+		}).Should(Succeed())
+	})
+
 	It("is the same by kubectl and through both doors of the API", func(ctx SpecContext) {
 		names := strings.Fields(kubectl(ctx, "get", "workspaces.berth.dev", "-A", "-o", "jsonpath={.items[*].spec.id}"))
 		var wire codersdk.WorkspacesResponse
