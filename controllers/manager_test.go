@@ -79,7 +79,7 @@ var _ = Describe("the manager", Ordered, func() {
 	var config *rest.Config
 	BeforeAll(func(ctx SpecContext) {
 		create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "berth-system"}})
-		for _, u := range append(manifests("rbac/m*.yaml"), manifests("policies/*.yaml")...) {
+		for _, u := range append(manifests("rbac/m*.yaml"), append(manifests("policies/*.yaml"), manifests("stamps/*.yaml")...)...) {
 			create(ctx, u)
 		}
 		who := []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: "berth-system", Name: "berth-manager"}}
@@ -96,7 +96,7 @@ var _ = Describe("the manager", Ordered, func() {
 			Namespace: "berth-system", ServiceAccount: "berth-manager", APIServerAccount: "berth-apiserver", AgentImage: "registry.example/berth:1", MetricsAddress: "0", HealthAddress: "0",
 			Brief:  time.Minute, // nothing of a start is told in between, however slow the machine is
 			Worker: "manager-0", LeaderElect: true, Aggregation: true, Service: "berth-apiserver", ServicePort: 443,
-			ClusterRole: "berth-aggregated-api", Deployment: "berth-manager", KubectlAccess: true,
+			ClusterRole: "berth-aggregated-api", Deployment: "berth-manager", KubectlAccess: true, RequesterStamps: true,
 		})
 		Expect(err).NotTo(HaveOccurred())
 		ended := make(chan error, 1)
@@ -233,6 +233,8 @@ var _ = Describe("the manager", Ordered, func() {
 		Expect(env.Client.Delete(ctx, two)).To(Succeed())
 		Eventually(state(ctx, one)).WithContext(ctx).WithTimeout(soon).Should(BeReady())
 	})
+
+	It("V7, V51: tells no value of a Secret to anybody", whatNobodyIsTold)
 
 	It("puts back the account of an organization", func(ctx SpecContext) {
 		account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "crew", Name: v1alpha1.DefaultServiceAccount}}

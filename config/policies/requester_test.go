@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -116,23 +117,29 @@ var _ = Describe("who asked for what an object's spec says", func() {
 
 	It("does not make a manifest that is applied again and again write anything", func(ctx SpecContext) {
 		namespace := home(ctx)
-		manifest := given.Workspace(namespace, "api", "ada", "plain")
-		manifest.TypeMeta = metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "Workspace"}
-		apply := func(who string, o *v1alpha1.Workspace) *v1alpha1.Workspace {
-			GinkgoHelper()
-			o = o.DeepCopy()
-			Expect(clients[who].Patch(ctx, o, client.Apply, client.FieldOwner("tool"), client.ForceOwnership)).To(Succeed()) //nolint:staticcheck // a whole object, as tools send it
-			return o
+		manifest := func(annotations map[string]any) *unstructured.Unstructured {
+			return &unstructured.Unstructured{Object: map[string]any{
+				"apiVersion": v1alpha1.GroupVersion.String(), "kind": "Workspace",
+				"metadata": map[string]any{"namespace": namespace, "name": "api", "annotations": annotations},
+				"spec":     map[string]any{"owner": map[string]any{"user": "ada"}, "templateRef": map[string]any{"name": "plain"}},
+			}}
 		}
-		Expect(requester(apply(editor, manifest))).To(Equal(editor))
-		first := apply(editor, manifest) // the kube-apiserver stores once more what an apply has made
+		apply := func(who string, u *unstructured.Unstructured) *v1alpha1.Workspace {
+			GinkgoHelper()
+			Expect(clients[who].Apply(ctx, client.ApplyConfigurationFromUnstructured(u.DeepCopy()), client.FieldOwner("tool"), client.ForceOwnership)).To(Succeed())
+			ws := &v1alpha1.Workspace{}
+			Expect(env.Client.Get(ctx, client.ObjectKeyFromObject(u), ws)).To(Succeed())
+			return ws
+		}
+		plain := manifest(map[string]any{}) // a patch can't add to what is left out as it is empty
+		Expect(requester(apply(editor, plain))).To(Equal(editor))
+		first := apply(editor, plain) // the kube-apiserver stores once more what an apply has made
 		Expect(requester(first)).To(Equal(editor))
-		Expect(apply(editor, manifest).ResourceVersion).To(Equal(first.ResourceVersion))
-		Expect(apply(admin, manifest).ResourceVersion).To(Equal(first.ResourceVersion))
+		Expect(apply(editor, plain).ResourceVersion).To(Equal(first.ResourceVersion))
+		Expect(apply(admin, plain).ResourceVersion).To(Equal(first.ResourceVersion))
 
 		By("also one that was exported with somebody's name in it")
-		exported := manifest.DeepCopy()
-		exported.Annotations = map[string]string{v1alpha1.AnnotationRequester: "somebody"}
+		exported := manifest(map[string]any{v1alpha1.AnnotationRequester: "somebody"})
 		held := apply(admin, exported)
 		Expect(requester(held)).To(Equal(editor))
 		Expect(apply(admin, exported).ResourceVersion).To(Equal(held.ResourceVersion))
