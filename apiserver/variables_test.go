@@ -4,6 +4,7 @@ package apiserver_test
 
 import (
 	"net/http"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -14,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/berth-dev/berth/api/codersdk"
+	"github.com/berth-dev/berth/apiserver"
 	"github.com/berth-dev/berth/internal/archive"
 )
 
@@ -36,7 +38,9 @@ var _ = Describe("V 51: the value of a sensitive variable", func() {
 			RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "berth-variables"},
 			Subjects: []rbacv1.Subject{{Kind: "User", APIGroup: rbacv1.GroupName, Name: "system:serviceaccount:" + namespace + ":" + service}},
 		})).To(Succeed())
-		Eventually(func() int { return ask(ctx, w.owner.session, "POST", path, request).Status }).WithContext(ctx).Should(Equal(http.StatusCreated))
+		Eventually(func() int { a = ask(ctx, w.owner.session, "POST", path, request); return a.Status }).WithContext(ctx).Should(Equal(http.StatusCreated))
+		var made codersdk.TemplateVersion
+		a.JSON(&made)
 
 		var secrets corev1.SecretList
 		Expect(env.Client.List(ctx, &secrets, client.InNamespace(w.organization.Name))).To(Succeed())
@@ -47,6 +51,32 @@ var _ = Describe("V 51: the value of a sensitive variable", func() {
 		Expect(err).NotTo(HaveOccurred())
 		err = server.Get(ctx, client.ObjectKeyFromObject(&secrets.Items[0]), &corev1.Secret{})
 		Expect(apierrors.IsForbidden(err)).To(BeTrue(), "%v", err)
+
+		By("whoever asks for whatever of the version, or of the log of what was done")
+		version := made.ID.String()
+		w.appoint(ctx)
+		people := []*person{w.owner, w.member, w.auditor, w.stranger, w.templates, w.people, w.admin}
+		asked := map[int]int{}
+		for _, r := range apiserver.Routes(apiserver.Deps{}) {
+			if r.Method != http.MethodGet || !strings.Contains(r.Path, "/templateversions/{templateversion}") && r.Path != "/api/v2/audit" {
+				continue
+			}
+			asks := strings.NewReplacer("{templateversion}", version).Replace(r.Path)
+			if strings.Contains(asks, "{") {
+				continue // of a dry run that there is none of
+			}
+			for _, p := range people {
+				for _, d := range []door{p.session, p.aggregated} {
+					if d.aggregated && !r.Door.Aggregated() {
+						continue
+					}
+					a := ask(ctx, d, http.MethodGet, asks, nil)
+					asked[a.Status]++
+					Expect(string(a.Body)).NotTo(ContainSubstring("canary-19c3"), "%s: %s", p.Name, r)
+				}
+			}
+		}
+		Expect(asked).To(And(HaveKeyWithValue(http.StatusOK, BeNumerically(">", 20)), HaveKey(http.StatusNotFound)))
 		Expect(env.log.String()).NotTo(ContainSubstring("canary-19c3"))
 	})
 })
