@@ -85,6 +85,37 @@ var _ = Describe("A User whose password a Secret declares", func() {
 		Expect(signsIn(ctx, u, second)()).To(Equal(201))
 	})
 
+	It("has an entry in the audit log for each password that was taken, and for none that was only touched", func(ctx SpecContext) {
+		auditor := newPerson(ctx, newOrganization(ctx).Name, role(v1alpha1.SiteRoleAuditor)).session
+		name := unique("password")
+		s := declare(ctx, name, first)
+		u := person(ctx, name)
+		Eventually(signsIn(ctx, u, first)).WithTimeout(soon).Should(Equal(http.StatusCreated))
+		changes := func() []codersdk.AuditLog {
+			var of []codersdk.AuditLog
+			for _, e := range audited(ctx, auditor, "resource_id:"+ids.Of(u).String()+" action:write").AuditLogs {
+				if _, is := e.Diff["hashed_password"]; is {
+					of = append(of, e)
+				}
+			}
+			return of
+		}
+		Eventually(changes).WithTimeout(soon).Should(HaveLen(1))
+		e := changes()[0]
+		Expect(e.User).To(BeNil())
+		Expect(e.ResourceTarget).To(Equal(u.WireName()))
+		Expect(e.Diff).To(Equal(codersdk.AuditDiff{"hashed_password": {Old: "", New: "", Secret: true}}))
+		Expect(additional(e)).To(HaveKeyWithValue("note", "declared by Secret "+name))
+
+		s.Labels = map[string]string{"touched": "yes"}
+		Expect(env.Client.Update(ctx, s)).To(Succeed())
+		s.StringData = map[string]string{"password": second}
+		Expect(env.Client.Update(ctx, s)).To(Succeed())
+		Eventually(signsIn(ctx, u, second)).WithTimeout(soon).Should(Equal(http.StatusCreated))
+		Eventually(changes).WithTimeout(soon).Should(HaveLen(2))
+		Expect(env.stream.String()).NotTo(ContainSubstring(second))
+	})
+
 	It("changes it on the wire unless git holds it, which answers 409 with the tool's name", func(ctx SpecContext) {
 		name := unique("password")
 		declare(ctx, name, first)

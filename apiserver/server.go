@@ -35,6 +35,7 @@ import (
 	"github.com/berth-dev/berth/apiserver/keys"
 	"github.com/berth-dev/berth/apiserver/login"
 	"github.com/berth-dev/berth/apiserver/store"
+	"github.com/berth-dev/berth/internal/audit"
 	"github.com/berth-dev/berth/internal/credentials"
 	"github.com/berth-dev/berth/internal/externalauth/links"
 	"github.com/berth-dev/berth/internal/podtoken"
@@ -149,7 +150,8 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	hashes := prometheus.NewCounter(prometheus.CounterOpts{Name: "berth_api_password_hashes_total", Help: "Password hashes that were computed."})
 	s.registry.MustRegister(hashes)
 	s.proofs.Fixed, s.proofs.Hashed = o.FixedSessions, hashes.Inc
-	s.passwords, err = store.NewPasswords(ctx, s.store, s.proofs, func(user string, err error) {
+	took := func(r *audit.Record, secret string) { s.auditor.Declared(ctx, r, secret) }
+	s.passwords, err = store.NewPasswords(ctx, s.store, s.proofs, took, func(user string, err error) {
 		o.Log.Warn("a declared password was not taken", "user", user, "error", err)
 	})
 	if err != nil {

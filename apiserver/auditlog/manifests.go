@@ -259,6 +259,20 @@ func (m *manifests) attribute(ctx context.Context, e *audit.Entry, o v1alpha1.Ob
 	}
 }
 
+// Declared makes the entries of credentials that a Secret declares: who wrote that is not known, as nobody but its own
+// namespace's people see it. The series tries again what it can't store, and says in the log what is wrong.
+func (a *Auditor) Declared(ctx context.Context, r *audit.Record, secret string) {
+	attempt, changes := r.Attempt()
+	if len(changes) == 0 {
+		return
+	}
+	entries := a.entries(ctx, attempt, changes, http.StatusOK)
+	for _, e := range entries {
+		e.Route, e.Additional.Note = "", "declared by Secret "+secret
+	}
+	_ = a.Keep(entries...)
+}
+
 // initiator names the one for whom the manager made a build.
 func (m *manifests) initiator(ctx context.Context, e *audit.Entry, o v1alpha1.Object) {
 	b, ok := o.(*v1alpha1.WorkspaceBuild)

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/internal/audit"
 	"github.com/berth-dev/berth/internal/credentials"
 	"github.com/berth-dev/berth/internal/fault"
 	"github.com/berth-dev/berth/internal/gitops"
@@ -34,6 +35,7 @@ type Passwords struct {
 	store  *Store
 	proofs *credentials.Store
 	queue  workqueue.TypedRateLimitingInterface[declares]
+	took   func(r *audit.Record, secret string)
 	failed func(user string, err error)
 }
 
@@ -41,9 +43,10 @@ type Passwords struct {
 type declares struct{ user, secret string }
 
 // NewPasswords follows Users and Secrets; it must be called before the store starts, and takes nothing before Run runs.
-// failed is told what could not be done, which is tried again.
-func NewPasswords(ctx context.Context, s *Store, proofs *credentials.Store, failed func(user string, err error)) (*Passwords, error) {
-	p := &Passwords{store: s, proofs: proofs, failed: failed,
+// took is given the record of what was written to take the password of a Secret, also where that was nothing; failed is told
+// what could not be done, which is tried again.
+func NewPasswords(ctx context.Context, s *Store, proofs *credentials.Store, took func(r *audit.Record, secret string), failed func(user string, err error)) (*Passwords, error) {
+	p := &Passwords{store: s, proofs: proofs, took: took, failed: failed,
 		queue: workqueue.NewTypedRateLimitingQueue(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[declares](retryFirst, retryLast))}
 	handler := toolscache.ResourceEventHandlerFuncs{
@@ -132,7 +135,9 @@ func (p *Passwords) take(ctx context.Context, name string) error {
 	var found *v1alpha1.PasswordState
 	if ref := u.Spec.PasswordSecret; ref != nil && u.Spec.LoginType == v1alpha1.LoginTypePassword {
 		found = &v1alpha1.PasswordState{Secret: string(ref.Name)}
-		err := p.proofs.TakePassword(ctx, u, id, found.Secret)
+		record := audit.NewRecord(audit.Attempt{Door: audit.DoorManifest})
+		err := p.proofs.TakePassword(audit.NewContext(ctx, record), u, id, found.Secret)
+		p.took(record, found.Secret)
 		if f, ok := fault.As(err); ok && f.Kind == fault.Invalid && len(f.Fields) == 1 {
 			found.Reason, found.Message = f.Reason, f.Fields[0].Detail
 		} else if err != nil {

@@ -53,6 +53,7 @@ func Writes(fields map[string][]byte) []Write {
 		id, isKey := strings.CutPrefix(field, keyPrefix)
 		value := fields[field]
 		switch {
+		case field == sourceField: // how far a declared password was read
 		case isKey && value == nil:
 			ended = append(ended, Write{EndKey, id})
 		case isKey:
