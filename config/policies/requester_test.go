@@ -145,6 +145,27 @@ var _ = Describe("who asked for what an object's spec says", func() {
 		Expect(apply(admin, exported).ResourceVersion).To(Equal(held.ResourceVersion))
 	})
 
+	It("is none with whom an object claims to be made through the API, unless its writer may act for them", func(ctx SpecContext) {
+		namespace := home(ctx)
+		made := func(name string) *v1alpha1.Template {
+			return given.Template(namespace, "go-dev", func(t *v1alpha1.Template) {
+				t.Annotations = map[string]string{v1alpha1.AnnotationCreatedBy: name}
+			})
+		}
+		version := given.TemplateVersion(namespace, "go-dev-1", "go-dev")
+		version.Annotations = map[string]string{v1alpha1.AnnotationCreatedBy: "ada"}
+		Expect(clients[manager].Create(ctx, version, client.DryRunAll)).To(allowed(), "it names who asked for the template's content")
+		Expect(clients[apiserver].Create(ctx, made("ada"), client.DryRunAll)).To(allowed())
+		Expect(clients[admin].Create(ctx, made("ada"), client.DryRunAll)).To(allowed())
+		Expect(clients[author].Create(ctx, made("ada"))).To(refused("berth.dev/created-by", "verb own"))
+		t := made("")
+		Expect(clients[author].Create(ctx, t)).To(allowed())
+		claims := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"berth.dev/created-by":"ada"}}}`))
+		Expect(clients[author].Patch(ctx, t, claims)).To(refused("verb own"))
+		Expect(env.Client.Patch(ctx, t, claims)).To(Succeed())
+		Expect(clients[author].Patch(ctx, t, spec(`{"description":"changed"}`))).To(allowed(), "what stands there stays")
+	})
+
 	It("is nobody else's to claim where the cluster does not write it", Serial, func(ctx SpecContext) {
 		binding := &admissionregistrationv1.MutatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: "berth-requester"}}
 		Expect(env.Client.Get(ctx, client.ObjectKeyFromObject(binding), binding)).To(Succeed())

@@ -41,6 +41,8 @@ const (
 	editor = "dev:editor"
 	// writer may write workspaces, and is given whose and of what in a spec.
 	writer = "dev:writer"
+	// author may write templates and versions, and act for nobody.
+	author = "dev:author"
 	// admin has the chart's ClusterRole berth-admin, and may write namespaces.
 	admin = "dev:admin"
 	// master is a cluster administrator.
@@ -79,12 +81,14 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	})...)
 	grant(ctx, "writer", writer, rbacv1.PolicyRule{APIGroups: []string{v1alpha1.GroupVersion.Group},
 		Resources: []string{"workspaces"}, Verbs: []string{"get", "create", "update", "patch", "delete"}})
+	grant(ctx, "author", author, rbacv1.PolicyRule{APIGroups: []string{v1alpha1.GroupVersion.Group},
+		Resources: []string{"templates", "templateversions"}, Verbs: []string{"get", "create", "update", "patch"}})
 	grant(ctx, "namespaces", admin, namespaces)
 	for file, name := range map[string]string{"admin.yaml": admin, "manager.yaml": manager, "apiserver.yaml": apiserver} {
 		Expect(env.CreateFrom(ctx, filepath.Join("..", "rbac", file))).To(Succeed())
 		bind(ctx, "berth-"+strings.TrimSuffix(file, ".yaml"), name)
 	}
-	for _, name := range []string{editor, writer, admin, manager, apiserver, collector, janitor} {
+	for _, name := range []string{editor, writer, author, admin, manager, apiserver, collector, janitor} {
 		clients[name] = impersonate(name)
 	}
 	clients[master] = impersonate(master, "system:masters")
