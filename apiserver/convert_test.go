@@ -13,6 +13,8 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/spf13/pflag"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/berth-dev/berth/api/codersdk"
@@ -84,6 +86,41 @@ var _ = Describe("Changing an account to sign in at an OpenID Connect provider",
 		Expect(signInByPassword(ctx, at, u).Status).To(Equal(http.StatusUnauthorized))
 		Expect(newBrowser(at).signIn(ctx).Status).To(Equal(http.StatusTemporaryRedirect))
 		Expect(b.cookies).NotTo(HaveKey("oauth_convert"))
+	})
+
+	It("leaves a password behind that a Secret declares, which opens nothing afterwards, also when it changes", func(ctx SpecContext) {
+		declares := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: unique("password")},
+			StringData: map[string]string{"password": password}}
+		Expect(env.Client.Create(ctx, declares)).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) { Expect(env.Client.Delete(ctx, declares)).To(Succeed()) })
+		u := newPerson(ctx, home, func(u *v1alpha1.User) {
+			u.Spec.PasswordSecret = &v1alpha1.NameReference{Name: v1alpha1.ObjectName(declares.Name)}
+		})
+		Eventually(func() int { return signInByPassword(ctx, at, u).Status }).WithTimeout(20 * time.Second).Should(Equal(http.StatusCreated))
+
+		p.Say(idp.Answer{Claims: known("sub-"+u.Name, u.Spec.Email)})
+		b := newBrowser(at)
+		a := b.get(ctx, there(b.get(ctx, begun(ctx, b, token(ctx, u)))))
+		Expect(a.Status).To(Equal(http.StatusTemporaryRedirect), string(a.Body))
+		stored := live(ctx, u.Name)
+		Expect(stored.Spec.PasswordSecret).To(BeNil())
+		Expect(stored.Spec.LoginType).To(Equal(v1alpha1.LoginTypeOIDC))
+
+		By("a manifest that still names the Secret, whose password is another one by now")
+		declares.StringData = map[string]string{"password": password + " since"}
+		Expect(env.Client.Update(ctx, declares)).To(Succeed())
+		stored.Spec.PasswordSecret = &v1alpha1.NameReference{Name: v1alpha1.ObjectName(declares.Name)}
+		Expect(env.Client.Update(ctx, stored)).To(Succeed())
+		opens := func(text string) int {
+			d := sessionAt(at, "").with("X-Forwarded-For", address())
+			return ask(ctx, d, "POST", "/api/v2/users/login", codersdk.LoginWithPasswordRequest{Email: u.Spec.Email, Password: text}).Status
+		}
+		Consistently(func(g Gomega) {
+			_, status := b.me(ctx)
+			g.Expect(status).To(Equal(http.StatusOK), "the session of the provider goes on")
+			g.Expect(opens(password)).NotTo(Equal(http.StatusCreated))
+			g.Expect(opens(password + " since")).NotTo(Equal(http.StatusCreated))
+		}).WithTimeout(3 * time.Second).WithPolling(500 * time.Millisecond).Should(Succeed())
 	})
 
 	It("is the person's own, with the password, for what is set up", func(ctx SpecContext) {
