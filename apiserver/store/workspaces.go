@@ -189,12 +189,7 @@ func (s *Store) NextNumber(ctx context.Context, p WorkspaceParts) (int64, error)
 // LastStart is the newest of a workspace's starts that went well; nil when there was none.
 func (s *Store) LastStart(ctx context.Context, w *v1alpha1.Workspace) (*v1alpha1.WorkspaceBuild, error) {
 	builds, err := s.newJoin().builds(ctx, w)
-	for _, b := range builds {
-		if b.Spec.Transition == v1alpha1.TransitionStart && ledger.Outcome(b) == v1alpha1.JobSucceeded {
-			return b, err
-		}
-	}
-	return nil, err
+	return ledger.LastStart(builds), err
 }
 
 // BuildByNumber is a workspace's build of the number.

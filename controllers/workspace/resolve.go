@@ -238,14 +238,8 @@ func resolution(s *scope, owner *v1alpha1.User, version *v1alpha1.TemplateVersio
 
 // previous are the lasting parameters of the last start.
 func (s *scope) previous() map[string]v1alpha1.Value {
-	var last *v1alpha1.WorkspaceBuild
-	for _, b := range s.builds {
-		started := b.Spec.Transition == v1alpha1.TransitionStart && b.Spec.Parameters != nil && ledger.Outcome(b) == v1alpha1.JobSucceeded
-		if started && (last == nil || b.Spec.Number > last.Spec.Number) {
-			last = b
-		}
-	}
-	if last == nil {
+	last := ledger.LastStart(s.builds)
+	if last == nil || last.Spec.Parameters == nil {
 		return nil
 	}
 	return last.Spec.Parameters.Values

@@ -100,19 +100,25 @@ func sorted(builds []*v1alpha1.WorkspaceBuild) []*v1alpha1.WorkspaceBuild {
 	})
 }
 
+// LastStart is the newest of the builds that are starts which went well; nil when there is none.
+func LastStart(builds []*v1alpha1.WorkspaceBuild) *v1alpha1.WorkspaceBuild {
+	var last *v1alpha1.WorkspaceBuild
+	for _, b := range builds {
+		started := b.Spec.Transition == v1alpha1.TransitionStart && Outcome(b) == v1alpha1.JobSucceeded
+		if started && (last == nil || b.Spec.Number > last.Spec.Number) {
+			last = b
+		}
+	}
+	return last
+}
+
 // Keep is how many builds of a workspace are kept.
 const Keep = 5
 
 // Prune gives the builds to remove, oldest first, so that Keep remain. The accepted one, the last start that succeeded,
 // the newest two and those in progress are never among them.
 func Prune(w *v1alpha1.Workspace, builds []*v1alpha1.WorkspaceBuild) []*v1alpha1.WorkspaceBuild {
-	byNumber := sorted(builds)
-	var lastStart *v1alpha1.WorkspaceBuild
-	for _, b := range byNumber {
-		if b.Spec.Transition == v1alpha1.TransitionStart && Outcome(b) == v1alpha1.JobSucceeded {
-			lastStart = b
-		}
-	}
+	byNumber, lastStart := sorted(builds), LastStart(builds)
 	var old []*v1alpha1.WorkspaceBuild
 	for i, b := range byNumber {
 		newest := i >= len(byNumber)-2

@@ -136,15 +136,18 @@ func (c *connection) noTemplate(ctx context.Context, home, name string) error {
 	return fail("kubectl get btpl -n "+home, "there is no template %q in %s%s", name, home, hint)
 }
 
+// createHelp shows how create is used.
+const createHelp = "kubectl berth create --help"
+
 // chooseWith is what was typed for parameters, above a preset's values where one is named.
 func chooseWith(preset string, typed []string, content *v1alpha1.TemplateContent) (map[string]v1alpha1.Value, error) {
 	if preset == "" {
-		return choose(typed, content, nil)
+		return choose(createHelp, typed, content, nil, nil)
 	}
 	var names []string
 	for _, p := range content.Presets {
 		if p.Name == preset {
-			values, err := choose(typed, content, p.Parameters)
+			values, err := choose(createHelp, typed, content, p.Parameters, nil)
 			if err != nil {
 				return nil, err
 			}
@@ -158,17 +161,17 @@ func chooseWith(preset string, typed []string, content *v1alpha1.TemplateContent
 	if len(names) > 0 {
 		hint = "it has " + strings.Join(names, ", ")
 	}
-	return nil, misuse("kubectl berth create --help", "--preset: the template has no preset %q; %s", preset, hint)
+	return nil, misuse(createHelp, "--preset: the template has no preset %q; %s", preset, hint)
 }
 
-// choose reads what was typed for parameters, and refuses what the content does not allow. previous are the values that
-// the workspace has.
-func choose(typed []string, content *v1alpha1.TemplateContent, previous map[string]v1alpha1.Value) (map[string]v1alpha1.Value, error) {
+// choose reads what was typed for parameters, and refuses what the content does not allow beside the values that are given
+// already. started are the values of the workspace's last start, of which some never change; help shows how the command is used.
+func choose(help string, typed []string, content *v1alpha1.TemplateContent, already, started map[string]v1alpha1.Value) (map[string]v1alpha1.Value, error) {
 	values := map[string]v1alpha1.Value{}
 	for _, text := range typed {
 		name, value, ok := strings.Cut(text, "=")
 		if !ok || name == "" {
-			return nil, misuse("kubectl berth create --help", "--parameter: %q is not of the form NAME=VALUE", text)
+			return nil, misuse(help, "--parameter: %q is not of the form NAME=VALUE", text)
 		}
 		read := v1alpha1.ValueOf(value)
 		for _, p := range content.Parameters {
@@ -183,13 +186,9 @@ func choose(typed []string, content *v1alpha1.TemplateContent, previous map[stri
 		values[name] = read
 	}
 	all := map[string]v1alpha1.Value{}
-	for name, value := range previous {
-		all[name] = value
-	}
-	for name, value := range values {
-		all[name] = value
-	}
-	if _, refusal := parameters.Resolve(content.Parameters, all, nil, func(name string) string { return "--parameter " + name }); refusal != nil {
+	maps.Copy(all, already)
+	maps.Copy(all, values)
+	if _, refusal := parameters.Resolve(content.Parameters, all, started, func(name string) string { return "--parameter " + name }); refusal != nil {
 		return nil, refusal
 	}
 	return values, nil

@@ -162,7 +162,8 @@ func organization(ctx context.Context, change ...func(*v1alpha1.Template)) strin
 	})
 	t := given.Template(org.Name, "go", append([]func(*v1alpha1.Template){func(t *v1alpha1.Template) {
 		t.Spec.Access = []v1alpha1.AccessEntry{{Kind: v1alpha1.AccessKindEveryone, Role: v1alpha1.AccessRoleUse}}
-		t.Spec.Content.Parameters = []v1alpha1.Parameter{cpu}
+		t.Spec.Content.Parameters = []v1alpha1.Parameter{cpu, given.Parameter("region", v1alpha1.TypeString, "zurich"),
+			given.Parameter("disk", v1alpha1.TypeInteger, 10, func(p *v1alpha1.Parameter) { p.Mutable, p.Monotonic = true, v1alpha1.MonotonicIncreasing })}
 		t.Spec.Content.Presets = []v1alpha1.Preset{{Name: "large", Parameters: map[string]v1alpha1.Value{"cpu": v1alpha1.ValueOf(32)}}}
 		t.Spec.Content.Resources = &v1alpha1.ContentResources{Requests: map[string]v1alpha1.Value{"cpu": v1alpha1.ValueOf("${parameters.cpu}")}}
 	}}, change...)...)

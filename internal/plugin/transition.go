@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/berth-dev/berth/api/v1alpha1"
+	"github.com/berth-dev/berth/internal/ledger"
 )
 
 // owner is the field manager of what the plug-in writes.
@@ -63,7 +64,7 @@ func (s *session) transition(t v1alpha1.RequestTransition) *cobra.Command {
 				return err
 			}
 			c.namespace = w.Namespace
-			change, err := c.changes(ctx, w, version, parameters)
+			change, err := c.changes(ctx, w, "kubectl berth "+words.verb+" --help", version, parameters)
 			if err != nil {
 				return err
 			}
@@ -100,7 +101,7 @@ func expected(t v1alpha1.RequestTransition) v1alpha1.Transition {
 }
 
 // changes are what a request changes of the spec beside itself.
-func (c *connection) changes(ctx context.Context, w *v1alpha1.Workspace, version string, typed []string) (map[string]any, error) {
+func (c *connection) changes(ctx context.Context, w *v1alpha1.Workspace, help, version string, typed []string) (map[string]any, error) {
 	change := map[string]any{}
 	switch version {
 	case "":
@@ -116,12 +117,44 @@ func (c *connection) changes(ctx context.Context, w *v1alpha1.Workspace, version
 	if err != nil {
 		return nil, err
 	}
-	values, err := choose(typed, content, w.Spec.Parameters)
+	started, err := c.started(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	values, err := choose(help, typed, content, w.Spec.Parameters, started)
 	if err != nil {
 		return nil, err
 	}
 	change["parameters"] = values
 	return change, nil
+}
+
+// started are the values of the workspace's last start that went well; nil when there is none.
+func (c *connection) started(ctx context.Context, w *v1alpha1.Workspace) (map[string]v1alpha1.Value, error) {
+	builds, err := c.builds(ctx, w)
+	if apierrors.IsForbidden(err) {
+		return nil, nil // what may not be changed is refused by the manager then
+	}
+	last := ledger.LastStart(builds)
+	if err != nil || last == nil || last.Spec.Parameters == nil {
+		return nil, err
+	}
+	return last.Spec.Parameters.Values, nil
+}
+
+// builds are those of this very workspace.
+func (c *connection) builds(ctx context.Context, w *v1alpha1.Workspace) ([]*v1alpha1.WorkspaceBuild, error) {
+	var list v1alpha1.WorkspaceBuildList
+	if err := c.List(ctx, &list, client.InNamespace(w.Namespace), client.MatchingFields{"spec.workspaceRef.name": w.Name}); err != nil {
+		return nil, err
+	}
+	var own []*v1alpha1.WorkspaceBuild
+	for i := range list.Items {
+		if list.Items[i].Spec.WorkspaceRef.UID == w.UID {
+			own = append(own, &list.Items[i])
+		}
+	}
+	return own, nil
 }
 
 // patch changes fields of the spec, of this very workspace.

@@ -82,13 +82,10 @@ func (s *session) gather(ctx context.Context, c *connection, w *v1alpha1.Workspa
 	if read(c.Get(ctx, client.ObjectKey{Namespace: home, Name: string(w.Spec.TemplateRef.Name)}, &t)) {
 		d.Template = &t
 	}
-	var builds v1alpha1.WorkspaceBuildList
-	if read(c.List(ctx, &builds, client.InNamespace(w.Namespace), client.MatchingFields{"spec.workspaceRef.name": w.Name})) {
-		for _, b := range builds.Items {
-			if b.Spec.WorkspaceRef.UID == w.UID {
-				d.Builds = append(d.Builds, b)
-			}
-			if ledger.IsAccepted(w, &b) && b.Spec.VersionRef != nil {
+	if builds, err := c.builds(ctx, w); read(err) {
+		for _, b := range builds {
+			d.Builds = append(d.Builds, *b)
+			if ledger.IsAccepted(w, b) && b.Spec.VersionRef != nil {
 				var v v1alpha1.TemplateVersion
 				if read(c.Get(ctx, client.ObjectKey{Namespace: home, Name: string(b.Spec.VersionRef.Name)}, &v)) {
 					d.Version = &v

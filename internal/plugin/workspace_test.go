@@ -61,6 +61,20 @@ var _ = Describe("a workspace", func() {
 		Expect(w.Spec.Parameters).To(HaveKeyWithValue("cpu", v1alpha1.ValueOf(3)))
 		Expect(w.Status.Build.Number).To(BeEquivalentTo(3))
 
+		By("values that never change, or only grow, and the other ones")
+		for value, why := range map[string]string{
+			"region=bern": `error: --parameter region: is "zurich" since the first start and cannot be changed`,
+			"disk=5":      "error: --parameter disk: 5 is below 10, the present value, and it may only grow",
+			"disk":        `error: --parameter: "disk" is not of the form NAME=VALUE`,
+		} {
+			for _, verb := range []string{"start", "restart"} {
+				got = run(ctx, admin, verb, "api", "-n", org, "--parameter", value)
+				Expect(got.Code).NotTo(BeZero())
+				Expect(got.Err).To(And(HavePrefix(why), HaveSuffix("\nnext: kubectl berth "+verb+" --help\n")))
+			}
+		}
+		Expect(read(ctx, org, "api").Spec).To(Equal(w.Spec), "nothing was written")
+
 		By("a start of what runs: no build is needed")
 		Expect(run(ctx, admin, "start", "api", "-n", org)).To(HaveField("Code", 0))
 		Expect(read(ctx, org, "api").Status.Build.Number).To(BeEquivalentTo(3))
