@@ -45,6 +45,7 @@ func (p *play) pass(ctx context.Context, decides *workspace.Reconciler, acts *wo
 	_, err := decides.Reconcile(ctx, request(p.ws))
 	p.injected(err)
 	p.safe(ctx)
+	p.introduces(ctx)
 	cache.note(ctx)
 	cache.drifts()
 	_, err = acts.Reconcile(ctx, p.shown(ctx, cache))

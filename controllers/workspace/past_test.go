@@ -65,6 +65,9 @@ func behind(ctx context.Context, c client.WithWatch, namespace string, r *rand.R
 		{list: &v1alpha1.WorkspaceBuildList{}, item: reflect.TypeFor[*v1alpha1.WorkspaceBuild]()},
 		{list: &corev1.PodList{}, item: reflect.TypeFor[*corev1.Pod]()},
 		{list: &corev1.PersistentVolumeClaimList{}, item: reflect.TypeFor[*corev1.PersistentVolumeClaim]()},
+		{list: &v1alpha1.TemplateList{}, item: reflect.TypeFor[*v1alpha1.Template]()},
+		{list: &v1alpha1.TemplateVersionList{}, item: reflect.TypeFor[*v1alpha1.TemplateVersion]()},
+		{list: &v1alpha1.WarmWorkspaceList{}, item: reflect.TypeFor[*v1alpha1.WarmWorkspace]()},
 	}
 	h.note(ctx)
 	return h.cache(r)

@@ -99,6 +99,11 @@ type play struct {
 	numbers map[int64]bool
 	claimed []types.UID
 	calls   int
+	// slot is the template's prepared workspace; nil where it has none. versions counts those that came after the first.
+	// claimant is the object that has claimed it.
+	slot     *v1alpha1.WarmWorkspace
+	claimant types.UID
+	versions int
 	// held is the accepted build when it was last looked at, and whether it was at work then.
 	held types.UID
 	busy bool
@@ -120,7 +125,7 @@ func (p *play) say(format string, args ...any) { p.told = append(p.told, fmt.Spr
 func (p *play) act(ctx context.Context) {
 	GinkgoHelper()
 	read(ctx, p.ws)
-	switch p.rand.IntN(17) {
+	switch p.rand.IntN(18) {
 	case 0, 1:
 		word := []v1alpha1.RequestTransition{"Start", "Stop", "Restart"}[p.rand.IntN(3)]
 		p.say("request %s", word)
@@ -179,6 +184,8 @@ func (p *play) act(ctx context.Context) {
 	case 16:
 		p.cache.still = 2 + p.rand.IntN(6)
 		p.say("the watches hang for %d events", p.cache.still)
+	case 17:
+		p.promotes(ctx)
 	}
 }
 
@@ -344,7 +351,7 @@ var _ = Describe("A random sequence", func() {
 			if !kept {
 				keep = "0s"
 			}
-			p.ws = p.lives(ctx, v1alpha1.Lifecycle{AutostopAfter: "8h", FailureStopAfter: "2h", DormantAfter: "720h", KeepDeletedFor: keep})
+			p.opens(ctx, v1alpha1.Lifecycle{AutostopAfter: "8h", FailureStopAfter: "2h", DormantAfter: "720h", KeepDeletedFor: keep}, i%4 > 1)
 			p.cache = behind(ctx, p.Journal, p.org, r)
 			p.starts()
 			for range steps {

@@ -26,9 +26,9 @@ import (
 )
 
 // pooled has the world's template have a pool, with so many prepared workspaces that can be claimed.
-func (w *world) pooled(ctx context.Context, n int) []*v1alpha1.WarmWorkspace {
+func (w *world) pooled(ctx context.Context, n int, change ...func(*v1alpha1.Template)) []*v1alpha1.WarmWorkspace {
 	GinkgoHelper()
-	w.template = w.newTemplate(ctx, "warm", func(t *v1alpha1.Template) { t.Spec.WarmPool = &v1alpha1.WarmPool{Size: int32(n)} })
+	w.template = w.newTemplate(ctx, "warm", append(change, func(t *v1alpha1.Template) { t.Spec.WarmPool = &v1alpha1.WarmPool{Size: int32(n)} })...)
 	active := w.template.Status.ActiveVersion
 	hash, err := parameters.Hash(active.UID, parameters.Resolved{Values: map[string]v1alpha1.Value{}})
 	Expect(err).NotTo(HaveOccurred())
