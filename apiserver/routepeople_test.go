@@ -32,6 +32,13 @@ var peopleRows = map[string]row{
 		name, id := unique("made"), ids.Of(w.organization)
 		return codersdk.CreateUserRequest{Username: name, Email: name + "@example.org", UserLoginType: codersdk.LoginTypeNone, OrganizationID: &id}
 	}},
+	// everybody may know what there is; who is told more decides over licences, of which there are none
+	"GET /api/v2/entitlements":                   {wants: wants{200, 200, 200, 200, 401}, path: fixed("/api/v2/entitlements")},
+	"GET /api/v2/licenses":                       {wants: hidden(200), path: fixed("/api/v2/licenses")},
+	"POST /api/v2/licenses":                      {wants: hidden(400), path: fixed("/api/v2/licenses"), body: always(codersdk.AddLicenseRequest{License: "x"})},
+	"POST /api/v2/licenses/refresh-entitlements": {wants: hidden(201), path: fixed("/api/v2/licenses/refresh-entitlements")},
+	"DELETE /api/v2/licenses/{id}":               {wants: hidden(404), path: fixed("/api/v2/licenses/1")},
+
 	"GET /api/v2/users/roles":             {wants: wants{200, 200, 200, 200, 401}, path: fixed("/api/v2/users/roles")},
 	"DELETE /api/v2/users/{user}":         {wants: hidden(200), path: ofLeaver("")},
 	"PUT /api/v2/users/{user}/profile":    {wants: mine(200), path: ofMember("/profile"), body: func(w *world) any { return json.RawMessage(`{"username":"` + w.member.Name + `","name":"A Member"}`) }},

@@ -7,11 +7,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/apiserver/agentapi"
 	"github.com/berth-dev/berth/apiserver/auditlog"
 	"github.com/berth-dev/berth/apiserver/authcheck"
 	"github.com/berth-dev/berth/apiserver/authn"
 	"github.com/berth-dev/berth/apiserver/builds"
+	"github.com/berth-dev/berth/apiserver/entitlements"
 	"github.com/berth-dev/berth/apiserver/externalauth"
 	"github.com/berth-dev/berth/apiserver/files"
 	"github.com/berth-dev/berth/apiserver/groups"
@@ -57,6 +59,8 @@ type Deps struct {
 	Auditor *auditlog.Auditor
 	// External are the external providers that workspaces use, and who is signed in to them.
 	External *links.Links
+	// SCIM says that an identity provider may keep accounts.
+	SCIM bool
 	// AccessURL is where people reach the server, without a trailing slash.
 	AccessURL string
 	// Secure says that they do so by https.
@@ -81,6 +85,7 @@ func Routes(d Deps) []httpapi.Route {
 		(&scim.Handlers{Store: d.Store, Credentials: d.Credentials, Now: d.Now}).Routes(),
 		(&authcheck.Handlers{Store: d.Store}).Routes(),
 		(&auditlog.Handlers{Auditor: d.Auditor, Store: d.Store}).Routes(),
+		(&entitlements.Handlers{Store: d.Store, Settings: d.features(), Now: d.Now}).Routes(),
 		(&quotas.Handlers{Store: d.Store}).Routes(),
 		(&templates.Handlers{Store: d.Store, Now: d.Now}).Routes(),
 		(&versions.Handlers{Store: d.Store, Files: d.Files, Example: examples.Archive, External: d.External, AccessURL: d.AccessURL, Now: d.Now}).Routes(),
@@ -90,6 +95,15 @@ func Routes(d Deps) []httpapi.Route {
 		(&externalauth.Handlers{Links: d.External, AccessURL: d.AccessURL, Secure: d.Secure}).Routes(),
 		(&agentapi.Handlers{Store: d.Store, External: d.External, AccessURL: d.AccessURL, Replica: d.Replica, Log: d.Log, Now: d.Now}).Routes(),
 	)
+}
+
+// features are the settings that turn features on.
+func (d Deps) features() entitlements.Settings {
+	s := entitlements.Settings{SCIM: d.SCIM, RoleSync: d.Providers.SetRoles(v1alpha1.LoginTypeOIDC) || d.Providers.SetRoles(v1alpha1.LoginTypeGitHub)}
+	if d.External != nil {
+		s.ExternalProviders = len(d.External.Providers)
+	}
+	return s
 }
 
 // login are the handlers of signing in.

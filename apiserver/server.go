@@ -166,6 +166,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	}
 	deps := Deps{
 		Store: s.store, Files: s.store.Files(now), Credentials: s.proofs, Attempts: httpapi.NewAttempts(o.Limits), Noter: s.seen, Providers: providers, Auditor: s.auditor,
+		SCIM:            provisioner != nil,
 		External:        &links.Links{Providers: external, Keys: s.proofs, Note: s.store.SetSignedIn, Log: o.Log, Now: now},
 		SessionLifetime: cmp.Or(o.SessionLifetime, login.DefaultLifetime), NoPasswords: o.NoPasswords,
 		MaxTokenLifetime: cmp.Or(o.MaxTokenLifetime, keys.DefaultMaxLifetime), AccessURL: access, Secure: strings.HasPrefix(access, "https://"),
