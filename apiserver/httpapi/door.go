@@ -203,6 +203,9 @@ func (d *door) admit(route Route, w http.ResponseWriter, r *http.Request, record
 	if route.Door.ForAgents() {
 		return d.admitAgent(ctx, route, w, r)
 	}
+	if route.Led {
+		r = r.WithContext(context.WithValue(r.Context(), ledKey{}, true))
+	}
 	caller, err := d.knows(route.Door).Authenticate(r, route.Door.NeedsCaller())
 	if err == nil && caller == nil && route.Door.NeedsCaller() {
 		err = fault.New(fault.Unauthenticated, "You are signed out. Sign in to continue.")
