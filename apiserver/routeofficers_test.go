@@ -74,6 +74,8 @@ var officers = map[string]struct{ templates, people, organization int }{
 	"POST /api/v2/authcheck":                                            {200, 200, 200},
 	"GET /api/v2/audit":                                                 {404, 404, 404},
 	"POST /api/v2/audit/testgenerate":                                   {404, 404, 404},
+	"GET /api/v2/applications/host":                                     {200, 200, 200},
+	"GET /api/v2/applications/auth-redirect":                            {400, 400, 400},
 	"GET /api/v2/entitlements":                                          {200, 200, 200},
 	"GET /api/v2/licenses":                                              {404, 404, 404},
 	"POST /api/v2/licenses":                                             {404, 404, 404},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/apiserver/agentapi"
+	"github.com/berth-dev/berth/apiserver/apps"
 	"github.com/berth-dev/berth/apiserver/auditlog"
 	"github.com/berth-dev/berth/apiserver/authcheck"
 	"github.com/berth-dev/berth/apiserver/authn"
@@ -29,6 +30,7 @@ import (
 	"github.com/berth-dev/berth/apiserver/users"
 	"github.com/berth-dev/berth/apiserver/versions"
 	"github.com/berth-dev/berth/apiserver/workspaces"
+	"github.com/berth-dev/berth/internal/apphost"
 	"github.com/berth-dev/berth/internal/credentials"
 	"github.com/berth-dev/berth/internal/examples"
 	"github.com/berth-dev/berth/internal/externalauth/links"
@@ -63,6 +65,8 @@ type Deps struct {
 	SCIM bool
 	// AccessURL is where people reach the server, without a trailing slash.
 	AccessURL string
+	// Apps are the hosts of apps.
+	Apps apphost.Wildcard
 	// Secure says that they do so by https.
 	Secure bool
 	// Replica names this process among the API servers.
@@ -93,6 +97,7 @@ func Routes(d Deps) []httpapi.Route {
 		(&workspaces.Handlers{Store: d.Store, External: d.External, Now: d.Now}).Routes(),
 		(&builds.Handlers{Store: d.Store, External: d.External, Now: d.Now}).Routes(),
 		(&externalauth.Handlers{Links: d.External, AccessURL: d.AccessURL, Secure: d.Secure}).Routes(),
+		d.apps().Routes(),
 		(&agentapi.Handlers{Store: d.Store, External: d.External, AccessURL: d.AccessURL, Replica: d.Replica, Log: d.Log, Now: d.Now}).Routes(),
 	)
 }
@@ -104,6 +109,11 @@ func (d Deps) features() entitlements.Settings {
 		s.ExternalProviders = len(d.External.Providers)
 	}
 	return s
+}
+
+// apps are the handlers of apps.
+func (d Deps) apps() *apps.Handlers {
+	return &apps.Handlers{Store: d.Store, Credentials: d.Credentials, Hosts: d.Apps, Lifetime: d.SessionLifetime, Secure: d.Secure}
 }
 
 // login are the handlers of signing in.

@@ -35,6 +35,7 @@ import (
 	"github.com/berth-dev/berth/apiserver/keys"
 	"github.com/berth-dev/berth/apiserver/login"
 	"github.com/berth-dev/berth/apiserver/store"
+	"github.com/berth-dev/berth/internal/apphost"
 	"github.com/berth-dev/berth/internal/credentials"
 	"github.com/berth-dev/berth/internal/externalauth/links"
 	"github.com/berth-dev/berth/internal/podtoken"
@@ -52,6 +53,8 @@ type Options struct {
 	Namespace, Service string
 	// AccessURL is where people reach the server.
 	AccessURL string
+	// WildcardAccessURL is where people reach workspaces' apps, as *.HOST or *.HOST:PORT; empty where apps have no hosts.
+	WildcardAccessURL string
 	// HTTPS takes both doors, HTTP the session door alone, Probes the probes and metrics.
 	HTTPS, HTTP, Probes string
 	// Proxies are the networks of the proxies before the server, whose X-Forwarded-For is believed.
@@ -108,6 +111,10 @@ type Server struct {
 // New builds both doors and listens, without answering yet: Run does.
 func New(ctx context.Context, o Options) (*Server, error) {
 	access, err := accessURL(o.AccessURL)
+	if err != nil {
+		return nil, err
+	}
+	wildcard, err := apphost.Parse(o.WildcardAccessURL, access, serving.Names(o.Service, o.Namespace)...)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +176,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		SCIM:            provisioner != nil,
 		External:        &links.Links{Providers: external, Keys: s.proofs, Note: s.store.SetSignedIn, Log: o.Log, Now: now},
 		SessionLifetime: cmp.Or(o.SessionLifetime, login.DefaultLifetime), NoPasswords: o.NoPasswords,
-		MaxTokenLifetime: cmp.Or(o.MaxTokenLifetime, keys.DefaultMaxLifetime), AccessURL: access, Secure: strings.HasPrefix(access, "https://"),
+		MaxTokenLifetime: cmp.Or(o.MaxTokenLifetime, keys.DefaultMaxLifetime), AccessURL: access, Apps: wildcard, Secure: strings.HasPrefix(access, "https://"),
 		Replica: replica, Log: o.Log, Now: now,
 	}
 	fresh := &login.Fresh{Keys: s.proofs, Handlers: deps.login(), Log: o.Log}
@@ -178,7 +185,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		Version: version.Wire(), Log: o.Log, Metrics: s.registry, Proxies: o.Proxies,
 		Session: &authn.Session{Keys: fresh, People: s.store, Noter: s.seen, Secure: deps.Secure}, Aggregated: s.frontProxy, Provider: provisioner,
 		Agents: &authn.Agents{Tokens: podtoken.New(podtoken.Of(clientset), render.TokenAudience, now), Pods: s.store},
-		Site:   access, Stopping: s.stopping, Limits: o.Limits, Audit: s.auditor,
+		Site:   access, Stopping: s.stopping, Limits: o.Limits, Audit: s.auditor, Apps: deps.apps(),
 	})
 	if err != nil {
 		return nil, err

@@ -27,6 +27,7 @@ var (
 	answers = []reflect.Type{
 		reflect.TypeFor[codersdk.APIKey](),
 		reflect.TypeFor[codersdk.APIKeyWithOwner](),
+		reflect.TypeFor[codersdk.AppHostResponse](),
 		reflect.TypeFor[codersdk.ArchiveTemplateVersionsResponse](),
 		reflect.TypeFor[codersdk.AuthMethod](),
 		reflect.TypeFor[codersdk.AuthMethods](),
