@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -111,6 +112,25 @@ var _ = Describe("External auth", func() {
 		b, back = setsOut()
 		Expect(b.get(ctx, back).Status).To(Equal(http.StatusTemporaryRedirect))
 		Expect(b.get(ctx, back).Status).To(Equal(http.StatusForbidden))
+		Expect(signedIn(ctx, w.member)).To(Equal([]string{"host"}))
+	}, NodeTimeout(2*time.Minute))
+
+	It("V 27: takes the cookie of a browser that the host leads back, and of nothing else that another site asks for", func(ctx SpecContext) {
+		g, w := idp.NewGitHost(GinkgoTB()), newWorld(ctx)
+		at := linking(g, &later{})
+		session := "coder_session_token=" + w.member.session.header.Get("Coder-Session-Token")
+		from := func(site, mode, to string, cookies ...string) door {
+			return sessionAt(at, "").with("Cookie", strings.Join(append(cookies, session), "; ")).
+				with("Sec-Fetch-Site", site).with("Sec-Fetch-Mode", mode).with("Sec-Fetch-Dest", to)
+		}
+		out := ask(ctx, from("same-origin", "navigate", "document"), "GET", "/external-auth/host/callback?redirect=/workspaces", nil)
+		back, state := there(out), "external_auth_state="+out.cookies()["external_auth_state"].Value
+		for _, d := range []door{from("cross-site", "no-cors", "image", state), from("cross-site", "navigate", "iframe", state), from("same-site", "cors", "empty", state)} {
+			Expect(ask(ctx, d, "GET", back, nil).Status).To(Equal(http.StatusUnauthorized))
+		}
+		Expect(ask(ctx, from("cross-site", "navigate", "document"), "GET", "/api/v2/external-auth/host", nil).Status).To(Equal(http.StatusUnauthorized))
+		a := ask(ctx, from("cross-site", "navigate", "document", state), "GET", back, nil)
+		Expect(a.Status).To(Equal(http.StatusTemporaryRedirect), string(a.Body))
 		Expect(signedIn(ctx, w.member)).To(Equal([]string{"host"}))
 	}, NodeTimeout(2*time.Minute))
 

@@ -32,6 +32,16 @@ var peopleRows = map[string]row{
 		name, id := unique("made"), ids.Of(w.organization)
 		return codersdk.CreateUserRequest{Username: name, Email: name + "@example.org", UserLoginType: codersdk.LoginTypeNone, OrganizationID: &id}
 	}},
+	// the deployment has no hosts for apps, which everybody is told who is signed in
+	"GET /api/v2/applications/host":          {wants: wants{200, 200, 200, 200, 401}, path: fixed("/api/v2/applications/host")},
+	"GET /api/v2/applications/auth-redirect": {wants: wants{400, 400, 400, 400, 401}, path: fixed("/api/v2/applications/auth-redirect?redirect_uri=https://app.example.org/")},
+	// everybody may know what there is; who is told more decides over licences, of which there are none
+	"GET /api/v2/entitlements":                   {wants: wants{200, 200, 200, 200, 401}, path: fixed("/api/v2/entitlements")},
+	"GET /api/v2/licenses":                       {wants: hidden(200), path: fixed("/api/v2/licenses")},
+	"POST /api/v2/licenses":                      {wants: hidden(400), path: fixed("/api/v2/licenses"), body: always(codersdk.AddLicenseRequest{License: "x"})},
+	"POST /api/v2/licenses/refresh-entitlements": {wants: hidden(201), path: fixed("/api/v2/licenses/refresh-entitlements")},
+	"DELETE /api/v2/licenses/{id}":               {wants: hidden(404), path: fixed("/api/v2/licenses/1")},
+
 	"GET /api/v2/users/roles":             {wants: wants{200, 200, 200, 200, 401}, path: fixed("/api/v2/users/roles")},
 	"DELETE /api/v2/users/{user}":         {wants: hidden(200), path: ofLeaver("")},
 	"PUT /api/v2/users/{user}/profile":    {wants: mine(200), path: ofMember("/profile"), body: func(w *world) any { return json.RawMessage(`{"username":"` + w.member.Name + `","name":"A Member"}`) }},
@@ -88,13 +98,14 @@ var peopleRows = map[string]row{
 	"GET /gitauth/{externalauth}/callback":             {wants: wants{404, 404, 404, 404, 401}, path: fixed("/gitauth/github/callback")},
 }
 
-// callbacks are where identity providers lead browsers back to, which can be by a GET only. They change something for who
-// comes back with the state of a sign-in that was begun in the same browser.
-var callbacks = []string{"/api/v2/users/oidc/callback", "/api/v2/users/oauth2/github/callback",
+// callbacks are where other sites lead browsers back to, which can be by a GET only: identity providers, which change
+// something for who comes back with the state of a sign-in that was begun in the same browser, and apps, whose host then gets
+// a session, and no page to read it.
+var callbacks = []string{"/api/v2/applications/auth-redirect", "/api/v2/users/oidc/callback", "/api/v2/users/oauth2/github/callback",
 	"/external-auth/{externalauth}/callback", "/gitauth/{externalauth}/callback"}
 
 // own are the routes about nothing but what the caller has, whoever that is.
-var own = []string{"DELETE /api/v2/external-auth/{externalauth}", "POST /api/v2/external-auth/{externalauth}/device",
+var own = []string{"GET /api/v2/applications/auth-redirect", "DELETE /api/v2/external-auth/{externalauth}", "POST /api/v2/external-auth/{externalauth}/device",
 	"GET /external-auth/{externalauth}/callback", "GET /gitauth/{externalauth}/callback"}
 
 // ofGroup is a new group for each request.

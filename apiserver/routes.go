@@ -7,11 +7,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/berth-dev/berth/api/v1alpha1"
 	"github.com/berth-dev/berth/apiserver/agentapi"
+	"github.com/berth-dev/berth/apiserver/apps"
 	"github.com/berth-dev/berth/apiserver/auditlog"
 	"github.com/berth-dev/berth/apiserver/authcheck"
 	"github.com/berth-dev/berth/apiserver/authn"
 	"github.com/berth-dev/berth/apiserver/builds"
+	"github.com/berth-dev/berth/apiserver/entitlements"
 	"github.com/berth-dev/berth/apiserver/externalauth"
 	"github.com/berth-dev/berth/apiserver/files"
 	"github.com/berth-dev/berth/apiserver/groups"
@@ -27,6 +30,7 @@ import (
 	"github.com/berth-dev/berth/apiserver/users"
 	"github.com/berth-dev/berth/apiserver/versions"
 	"github.com/berth-dev/berth/apiserver/workspaces"
+	"github.com/berth-dev/berth/internal/apphost"
 	"github.com/berth-dev/berth/internal/credentials"
 	"github.com/berth-dev/berth/internal/examples"
 	"github.com/berth-dev/berth/internal/externalauth/links"
@@ -57,8 +61,12 @@ type Deps struct {
 	Auditor *auditlog.Auditor
 	// External are the external providers that workspaces use, and who is signed in to them.
 	External *links.Links
+	// SCIM says that an identity provider may keep accounts.
+	SCIM bool
 	// AccessURL is where people reach the server, without a trailing slash.
 	AccessURL string
+	// Apps are the hosts of apps.
+	Apps apphost.Wildcard
 	// Secure says that they do so by https.
 	Secure bool
 	// Replica names this process among the API servers.
@@ -81,6 +89,7 @@ func Routes(d Deps) []httpapi.Route {
 		(&scim.Handlers{Store: d.Store, Credentials: d.Credentials, Now: d.Now}).Routes(),
 		(&authcheck.Handlers{Store: d.Store}).Routes(),
 		(&auditlog.Handlers{Auditor: d.Auditor, Store: d.Store}).Routes(),
+		(&entitlements.Handlers{Store: d.Store, Settings: d.features(), Now: d.Now}).Routes(),
 		(&quotas.Handlers{Store: d.Store}).Routes(),
 		(&templates.Handlers{Store: d.Store, Now: d.Now}).Routes(),
 		(&versions.Handlers{Store: d.Store, Files: d.Files, Example: examples.Archive, External: d.External, AccessURL: d.AccessURL, Now: d.Now}).Routes(),
@@ -88,8 +97,23 @@ func Routes(d Deps) []httpapi.Route {
 		(&workspaces.Handlers{Store: d.Store, External: d.External, Now: d.Now}).Routes(),
 		(&builds.Handlers{Store: d.Store, External: d.External, Now: d.Now}).Routes(),
 		(&externalauth.Handlers{Links: d.External, AccessURL: d.AccessURL, Secure: d.Secure}).Routes(),
+		d.apps().Routes(),
 		(&agentapi.Handlers{Store: d.Store, External: d.External, AccessURL: d.AccessURL, Replica: d.Replica, Log: d.Log, Now: d.Now}).Routes(),
 	)
+}
+
+// features are the settings that turn features on.
+func (d Deps) features() entitlements.Settings {
+	s := entitlements.Settings{SCIM: d.SCIM, RoleSync: d.Providers.SetRoles(v1alpha1.LoginTypeOIDC) || d.Providers.SetRoles(v1alpha1.LoginTypeGitHub)}
+	if d.External != nil {
+		s.ExternalProviders = len(d.External.Providers)
+	}
+	return s
+}
+
+// apps are the handlers of apps.
+func (d Deps) apps() *apps.Handlers {
+	return &apps.Handlers{Store: d.Store, Credentials: d.Credentials, Hosts: d.Apps, Lifetime: d.SessionLifetime, Secure: d.Secure}
 }
 
 // login are the handlers of signing in.

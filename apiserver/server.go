@@ -35,6 +35,7 @@ import (
 	"github.com/berth-dev/berth/apiserver/keys"
 	"github.com/berth-dev/berth/apiserver/login"
 	"github.com/berth-dev/berth/apiserver/store"
+	"github.com/berth-dev/berth/internal/apphost"
 	"github.com/berth-dev/berth/internal/audit"
 	"github.com/berth-dev/berth/internal/credentials"
 	"github.com/berth-dev/berth/internal/externalauth/links"
@@ -53,6 +54,8 @@ type Options struct {
 	Namespace, Service string
 	// AccessURL is where people reach the server.
 	AccessURL string
+	// WildcardAccessURL is where people reach workspaces' apps, as *.HOST or *.HOST:PORT; empty where apps have no hosts.
+	WildcardAccessURL string
 	// HTTPS takes both doors, HTTP the session door alone, Probes the probes and metrics.
 	HTTPS, HTTP, Probes string
 	// Proxies are the networks of the proxies before the server, whose X-Forwarded-For is believed.
@@ -115,6 +118,10 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	wildcard, err := apphost.Parse(o.WildcardAccessURL, access, serving.Names(o.Service, o.Namespace)...)
+	if err != nil {
+		return nil, err
+	}
 	s := &Server{options: o, registry: prometheus.NewRegistry(), stopping: make(chan struct{})}
 	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if s.store, err = store.New(ctx, store.Options{Config: o.Config, Namespace: o.Namespace}); err != nil {
@@ -171,9 +178,10 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	}
 	deps := Deps{
 		Store: s.store, Files: s.store.Files(now), Credentials: s.proofs, Attempts: httpapi.NewAttempts(o.Limits), Noter: s.seen, Providers: providers, Auditor: s.auditor,
+		SCIM:            provisioner != nil,
 		External:        &links.Links{Providers: external, Keys: s.proofs, Note: s.store.SetSignedIn, Log: o.Log, Now: now},
 		SessionLifetime: cmp.Or(o.SessionLifetime, login.DefaultLifetime), NoPasswords: o.NoPasswords,
-		MaxTokenLifetime: cmp.Or(o.MaxTokenLifetime, keys.DefaultMaxLifetime), AccessURL: access, Secure: strings.HasPrefix(access, "https://"),
+		MaxTokenLifetime: cmp.Or(o.MaxTokenLifetime, keys.DefaultMaxLifetime), AccessURL: access, Apps: wildcard, Secure: strings.HasPrefix(access, "https://"),
 		Replica: replica, Log: o.Log, Now: now,
 	}
 	fresh := &login.Fresh{Keys: s.proofs, Handlers: deps.login(), Log: o.Log}
@@ -182,7 +190,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		Version: version.Wire(), Log: o.Log, Metrics: s.registry, Proxies: o.Proxies,
 		Session: &authn.Session{Keys: fresh, People: s.store, Noter: s.seen, Secure: deps.Secure}, Aggregated: s.frontProxy, Provider: provisioner,
 		Agents: &authn.Agents{Tokens: podtoken.New(podtoken.Of(clientset), render.TokenAudience, now), Pods: s.store},
-		Site:   access, Stopping: s.stopping, Limits: o.Limits, Audit: s.auditor,
+		Site:   access, Stopping: s.stopping, Limits: o.Limits, Audit: s.auditor, Apps: deps.apps(),
 	})
 	if err != nil {
 		return nil, err

@@ -353,6 +353,7 @@ func ask(ctx context.Context, d door, method, path string, body any) answer {
 	for name, values := range d.header {
 		request.Header[name] = values
 	}
+	request.Host = d.header.Get("Host") // empty: that of the URL
 	response, err := d.client.Do(request)
 	Expect(err).NotTo(HaveOccurred())
 	defer func() { Expect(response.Body.Close()).To(Succeed()) }()

@@ -68,7 +68,8 @@ func worthAnEntry(t audit.Attempt, status int) bool {
 	refused := t.Denied || status == http.StatusUnauthorized || status == http.StatusForbidden
 	switch {
 	case status < 400:
-		return t.Writes
+		// A browser that is led to where its person signs in has changed nothing yet.
+		return t.Writes && t.Method != http.MethodGet
 	case t.Writes:
 		return known && status != statusLeft
 	}

@@ -110,7 +110,8 @@ func (s *Session) token(r *http.Request) (string, error) {
 }
 
 // cookie takes a token from a cookie, unless another site asks: a browser sends cookies along with whatever any page makes
-// it ask. A change that another site's page asks for has been refused by the door before.
+// it ask. A change that another site's page asks for has been refused by the door before. Where other sites are to lead
+// browsers to, they may.
 //
 // On https a browser's session has the name that is bound to this host; one by the plain name may have been planted by any
 // host of the same domain. Coder's programs, which have no such neighbours, send the plain name along with websockets.
@@ -118,6 +119,9 @@ func (s *Session) cookie(r *http.Request, c *http.Cookie) (string, error) {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "", "none", "same-origin":
 	default:
+		if httpapi.Led(r) {
+			break
+		}
 		return "", fault.New(fault.Unauthenticated, "A session cookie is not taken from another site.")
 	}
 	if s.Secure && c.Name != SecureCookieName && fromBrowser(r) {

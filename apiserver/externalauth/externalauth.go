@@ -48,9 +48,9 @@ func (h *Handlers) Routes() []httpapi.Route {
 			Do: httpapi.On(h.own, authz.Read, h.device)},
 		{Method: "POST", Path: "/api/v2/external-auth/{externalauth}/device", Tag: "Git", Door: httpapi.SessionDirect, Status: 204, PerMinute: perMinute,
 			Do: httpapi.On(h.own, authz.Update, h.exchange)},
-		{Method: "GET", Path: "/external-auth/{externalauth}/callback", Tag: "Root", Door: httpapi.SessionDirect, Action: authz.Update, Status: 307, PerMinute: perMinute,
+		{Method: "GET", Path: "/external-auth/{externalauth}/callback", Tag: "Root", Door: httpapi.SessionDirect, Led: true, Action: authz.Update, Status: 307, PerMinute: perMinute,
 			Do: httpapi.Redirect(h.callback)},
-		{Method: "GET", Path: "/gitauth/{externalauth}/callback", Tag: "Root", Door: httpapi.SessionDirect, Action: authz.Update, Status: 307, PerMinute: perMinute,
+		{Method: "GET", Path: "/gitauth/{externalauth}/callback", Tag: "Root", Door: httpapi.SessionDirect, Led: true, Action: authz.Update, Status: 307, PerMinute: perMinute,
 			Do: httpapi.Redirect(h.callback)},
 	}
 }

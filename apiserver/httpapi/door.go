@@ -54,6 +54,8 @@ type Config struct {
 	Stopping <-chan struct{}
 	// Limits say how often one party may ask, at both doors together.
 	Limits Limits
+	// Apps has the hosts of apps, which are never the API's; nil has none.
+	Apps Apps
 	// Audit keeps what was done and what was refused; nil keeps nothing, which is for tests of the doors alone.
 	Audit Auditor
 }
@@ -72,8 +74,8 @@ func New(c Config) (session, aggregated http.Handler, err error) {
 		return nil, nil, err
 	}
 	limiter := newLimiter(c.Limits)
-	front := &door{name: "session", limiter: limiter, version: c.Version, log: c.Log, metrics: m, auth: c.Session, provider: c.Provider, agents: c.Agents, proxies: c.Proxies, site: c.Site, stopping: c.Stopping, audit: c.Audit}
-	back := &door{name: "aggregated", limiter: limiter, version: c.Version, log: c.Log, metrics: m, auth: c.Aggregated, proxies: c.Proxies, kubernetes: true, audit: c.Audit}
+	front := &door{name: "session", limiter: limiter, version: c.Version, log: c.Log, metrics: m, auth: c.Session, provider: c.Provider, agents: c.Agents, proxies: c.Proxies, site: c.Site, stopping: c.Stopping, audit: c.Audit, apps: c.Apps}
+	back := &door{name: "aggregated", limiter: limiter, version: c.Version, log: c.Log, metrics: m, auth: c.Aggregated, proxies: c.Proxies, kubernetes: true, audit: c.Audit, apps: c.Apps}
 	if front.mux, err = front.routes(c.Routes); err != nil {
 		return nil, nil, err
 	}
@@ -109,6 +111,7 @@ type door struct {
 	// kubernetes is the door behind the kube-apiserver: it never redirects, and its refusals are Kubernetes' as well.
 	kubernetes bool
 	audit      Auditor
+	apps       Apps
 }
 
 // routes registers the routes. ServeMux panics where two patterns overlap without an order; that is an error here.
@@ -150,6 +153,10 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Frame-Options", "DENY")
 	if r.TLS != nil {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+	if d.apps != nil && d.apps.Covers(r.Host) {
+		d.enter(out, r)
+		return
 	}
 	if !plainPath(r.URL) {
 		d.fail(out, r, unknownRoute())
@@ -202,6 +209,9 @@ func (d *door) admit(route Route, w http.ResponseWriter, r *http.Request, record
 	}
 	if route.Door.ForAgents() {
 		return d.admitAgent(ctx, route, w, r)
+	}
+	if route.Led {
+		r = r.WithContext(context.WithValue(r.Context(), ledKey{}, true))
 	}
 	caller, err := d.knows(route.Door).Authenticate(r, route.Door.NeedsCaller())
 	if err == nil && caller == nil && route.Door.NeedsCaller() {

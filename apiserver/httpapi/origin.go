@@ -62,6 +62,15 @@ func checkSocket(r *http.Request, site string) error {
 	return fault.New(fault.Forbidden, "A page of another site may not open this connection.")
 }
 
+type ledKey struct{}
+
+// Led tells whether a browser shows its person a page that another site led it to, at a route for that: whoever comes back
+// from a provider, or from an app. No page of that site reads the answer, or learns whether there was one.
+func Led(r *http.Request) bool {
+	expected, _ := r.Context().Value(ledKey{}).(bool)
+	return expected && r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
+}
+
 // originAllowed tells whether an origin is this very site: its scheme, host and port. Where the site is known to be
 // reached by https, http is another site.
 func originAllowed(origin string, r *http.Request, site string) bool {

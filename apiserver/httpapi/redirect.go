@@ -20,19 +20,24 @@ type Redirection struct {
 func Redirect(fn func(*http.Request) (Redirection, error)) Endpoint {
 	e := Endpoint{serve: func(w http.ResponseWriter, r *http.Request, status int) error {
 		out, err := fn(r)
-		for _, c := range out.Cookies {
-			http.SetCookie(w, c)
-		}
-		if err != nil {
-			return err
-		}
-		if out.To == "" {
-			return fmt.Errorf("%s %s leads nowhere", r.Method, r.URL.Path)
-		}
-		w.Header().Set("Location", out.To)
-		w.WriteHeader(status)
-		return nil
+		return out.send(w, r, status, err)
 	}}
 	_, e.file, e.line, _ = runtime.Caller(1)
 	return e
+}
+
+// send answers with it, or gives back the error that there was.
+func (out Redirection) send(w http.ResponseWriter, r *http.Request, status int, err error) error {
+	for _, c := range out.Cookies {
+		http.SetCookie(w, c)
+	}
+	if err != nil {
+		return err
+	}
+	if out.To == "" {
+		return fmt.Errorf("%s %s leads nowhere", r.Method, r.URL.Path)
+	}
+	w.Header().Set("Location", out.To)
+	w.WriteHeader(status)
+	return nil
 }

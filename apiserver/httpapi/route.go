@@ -88,6 +88,8 @@ type Route struct {
 	Action authz.Action
 	// PerMinute is how often one party may ask in a minute, whatever the deployment allows otherwise; 0 is as often as that.
 	PerMinute int
+	// Led says that other sites lead browsers here, with the person's cookie.
+	Led bool
 	// Status is the status of a success.
 	Status int
 	// Do is what is done.
@@ -143,6 +145,9 @@ func (r Route) Check() error {
 	}
 	if r.Do.agent != r.Door.ForAgents() {
 		fail("an agent's endpoint and an agents' door go together")
+	}
+	if r.Led && (r.Method != http.MethodGet || r.Door != SessionDirect) {
+		fail("browsers are led to a GET of the session door's own")
 	}
 	if r.Door.Aggregated() && !strings.HasPrefix(r.Path, SessionPrefix) {
 		fail("the aggregated door has only paths below %s", SessionPrefix)

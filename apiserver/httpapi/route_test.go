@@ -38,6 +38,9 @@ func TestAdvisory_V15_ARouteDeclaresDoorAndAction(t *testing.T) {
 		"an agents' endpoint where people are":  {change: func(r *Route) { r.Do = AgentSocket(nil, nil) }, wantErr: "go together"},
 		"a person's endpoint where agents are":  {change: func(r *Route) { r.Door = Agents }, wantErr: "go together"},
 		"an agents' endpoint for agents":        {change: func(r *Route) { r.Door, r.Do = PreparedAgents, AgentSocket(nil, nil) }},
+		"browsers led to a change":              {change: func(r *Route) { r.Led, r.Door, r.Method = true, SessionDirect, "POST" }, wantErr: "led to a GET"},
+		"browsers led to the aggregated door":   {change: func(r *Route) { r.Led = true }, wantErr: "led to a GET"},
+		"browsers led to a page":                {change: func(r *Route) { r.Led, r.Door = true, SessionDirect }},
 		"no method":                             {change: func(r *Route) { r.Method = "" }, wantErr: "no method"},
 	} {
 		t.Run(name, func(t *testing.T) {

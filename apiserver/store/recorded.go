@@ -196,6 +196,12 @@ func (s *Store) tellCredentials(ctx context.Context, r *audit.Record, secret str
 			} else {
 				c.Diff["hashed_secret"] = audit.Secret()
 			}
+		case credentials.LinkExternal:
+			c.Diff["external_auth."+w.Name] = audit.Secret()
+			c.Additional.Note = "signed in at " + w.Name
+		case credentials.EndExternal:
+			c.Diff["external_auth."+w.Name] = audit.Secret()
+			c.Additional.Note = "signed out at " + w.Name
 		default:
 			c.Diff[w.Name] = audit.Secret()
 		}

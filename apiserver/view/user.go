@@ -27,7 +27,7 @@ func User(u *v1alpha1.User, organizations []*v1alpha1.Organization, now time.Tim
 		Email:           u.Spec.Email,
 		AvatarURL:       u.Spec.AvatarURL,
 		CreatedAt:       born(u),
-		Status:          userStatus(u, now),
+		Status:          UserStatus(u, now),
 		LoginType:       LoginType(u.Spec.LoginType),
 		ThemePreference: u.Spec.ThemePreference,
 		OrganizationIDs: make([]uuid.UUID, 0, len(organizations)),
@@ -51,7 +51,8 @@ func Organization(o *v1alpha1.Organization) codersdk.Organization {
 	return codersdk.Organization{ID: ids.Of(o), Name: o.WireName(), CreatedAt: born(o), UpdatedAt: changed(o)}
 }
 
-func userStatus(u *v1alpha1.User, now time.Time) codersdk.UserStatus {
+// UserStatus is how an account stands now.
+func UserStatus(u *v1alpha1.User, now time.Time) codersdk.UserStatus {
 	switch seen := u.Status.LastSeenAt; {
 	case u.Spec.Suspended:
 		return codersdk.UserStatusSuspended

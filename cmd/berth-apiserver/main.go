@@ -100,6 +100,7 @@ func command() *cobra.Command {
 	f.StringVar(&o.Namespace, "namespace", "berth-system", "Berth's own namespace")
 	f.StringVar(&o.Service, "service", "berth-apiserver", "name of the Service before the replicas")
 	f.StringVar(&o.AccessURL, "access-url", "", "URL at which people reach the server")
+	f.StringVar(&o.WildcardAccessURL, "wildcard-access-url", "", "hosts of workspaces' apps, as *.HOST or *.HOST:PORT, reached as the access URL is; empty means apps have none")
 	f.StringVar(&bind, "bind-address", "", "address to listen on; empty means all")
 	f.Uint16Var(&https, "secure-port", 8443, "port of both doors, by TLS")
 	f.Uint16Var(&http, "http-port", 8080, "port of /api/v2 without TLS, for an ingress")

@@ -72,6 +72,7 @@ var rows = []row{
 	{part: "internal/provision", may: []string{"api/v1alpha1", "internal/fault", "internal/archive"}, never: append([]string{"time"}, pure...)},
 	{part: "internal/query", may: []string{"api/", "internal/fault"}, never: pure},
 	{part: "internal/limit", never: pure},
+	{part: "internal/apphost", never: append([]string{"time"}, pure...)},
 	{part: "internal/gitops", may: []string{"api/v1alpha1", "internal/fault"}, never: pure},
 	{part: "internal/joblog", may: []string{"api/v1alpha1"}, never: pure},
 	{part: "internal/story", may: []string{"api/v1alpha1", "internal/joblog", "internal/podstate"}, never: pure},

@@ -189,6 +189,10 @@ func TestCan(t *testing.T) {
 			object: Object{Kind: Insights, Organization: "a"},
 			want:   map[string]string{"owner": all, "template-admin": "r", "user-admin": none, "auditor": "r", "org-admin": none, "ada": none, "peer": none, "in-group": none, "left": none, "outsider": none, "nobody": none},
 		},
+		"licences": {
+			object: LicenseObject(),
+			want:   map[string]string{"owner": all, "template-admin": none, "user-admin": none, "auditor": "r", "org-admin": none, "ada": none, "peer": none, "in-group": none, "left": none, "outsider": none, "nobody": none},
+		},
 		"what nobody knows": {
 			object: Object{Kind: "licence", Organization: "a", Owner: "ada"},
 			want: map[string]string{"owner": all, "template-admin": none, "user-admin": none, "auditor": "r", "org-admin": none,

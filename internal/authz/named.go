@@ -26,6 +26,8 @@ const (
 	Dormant  Kind = "workspace_dormant"
 	// AuditLog is what everybody did; auditors read it, and owners.
 	AuditLog Kind = "audit_log"
+	// License is what other editions sell; here nobody has any.
+	License Kind = "license"
 	// Insights are a template's figures of use.
 	Insights Kind = "template_insights"
 )

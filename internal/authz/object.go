@@ -49,6 +49,9 @@ func KeyObject(owner string) Object { return Object{Kind: APIKey, Owner: owner} 
 // AuditObject is what rights to the audit log depend on: nothing but the role. It is one for all organizations.
 func AuditObject() Object { return Object{Kind: AuditLog} }
 
+// LicenseObject is what rights to the deployment's licences depend on: nothing but the role.
+func LicenseObject() Object { return Object{Kind: License} }
+
 // WorkspaceObject is a workspace of the User with that metadata.name in the organization, one to be made included.
 func WorkspaceObject(organization, owner string) Object {
 	return Object{Kind: Workspace, Organization: organization, Owner: owner}

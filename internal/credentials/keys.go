@@ -69,6 +69,8 @@ type Key struct {
 	LoginType v1alpha1.LoginType
 	// Linked says that it is as good as the user's Link.
 	Linked bool
+	// Host is the one host of an app that it opens; empty where it is bound to none.
+	Host string
 }
 
 // Scope is what a key opens.
@@ -98,10 +100,27 @@ type keptKey struct {
 	NotAfter time.Time `json:"notAfter,omitzero"`
 	// Linked says that the session is as good as the user's Link.
 	Linked bool `json:"linked,omitempty"`
+	// Host is the host of an app to which the key is bound, and Parent the id of the key with which it ends.
+	Host   string `json:"host,omitempty"`
+	Parent string `json:"parent,omitempty"`
+	// Code says that it is to be exchanged for a session there, once, and opens nothing itself.
+	Code bool `json:"code,omitempty"`
 }
 
 // ended tells whether the word that began the session is over, whatever use moved its end to.
 func (k *keptKey) ended(now time.Time) bool { return !k.NotAfter.IsZero() && !k.NotAfter.After(now) }
+
+// over tells whether a key of the Secret opens nothing any more: it has expired, or the one with which it ends has.
+func (k *keptKey) over(secret *corev1.Secret, now time.Time) bool {
+	if !k.ExpiresAt.After(now) || k.ended(now) {
+		return true
+	}
+	if k.Parent == "" {
+		return false
+	}
+	parent, ok := readKey(keyPrefix+k.Parent, secret.Data[keyPrefix+k.Parent])
+	return !ok || parent.Parent != "" || parent.over(secret, now)
+}
 
 // slideTo moves the key's end, as far as it may be moved.
 func (k *keptKey) slideTo(end time.Time) {
@@ -163,7 +182,7 @@ func spent(secret *corev1.Secret, now time.Time) []string {
 		switch {
 		case !strings.HasPrefix(field, keyPrefix):
 			continue
-		case !ok || !k.ExpiresAt.After(now):
+		case !ok || k.over(secret, now):
 			fields = append(fields, field)
 			continue
 		case k.Session:
@@ -197,11 +216,11 @@ func (s *Store) Verify(ctx context.Context, text string) (Key, error) {
 			continue
 		}
 		user, ok := userOf(secret)
-		if !ok {
+		if !ok || kept.Code {
 			continue
 		}
 		now := s.now()
-		if !kept.ExpiresAt.After(now) || kept.ended(now) {
+		if kept.over(secret, now) {
 			return key(t.id, user, kept), fault.New(fault.Unauthenticated, "Your session has expired. Sign in again.")
 		}
 		return key(t.id, user, s.used(ctx, user, t.id, kept, now)), nil
@@ -249,5 +268,5 @@ func key(id string, user uuid.UUID, k keptKey) Key {
 		scope = ScopeApplicationConnect
 	}
 	return Key{ID: id, User: user, Name: k.Name, Scope: scope, Session: k.Session, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt,
-		Lifetime: time.Duration(k.Lifetime) * time.Second, UsedAt: k.UsedAt, LoginType: k.LoginType, Linked: k.Linked}
+		Lifetime: time.Duration(k.Lifetime) * time.Second, UsedAt: k.UsedAt, LoginType: k.LoginType, Linked: k.Linked, Host: k.Host}
 }

@@ -110,7 +110,7 @@ func (s *Store) living(secret *corev1.Secret, user uuid.UUID) []Key {
 	now := s.now()
 	var keys []Key
 	for field, value := range secret.Data {
-		if k, ok := readKey(field, value); ok && k.ExpiresAt.After(now) {
+		if k, ok := readKey(field, value); ok && !k.Code && !k.over(secret, now) {
 			keys = append(keys, key(strings.TrimPrefix(field, keyPrefix), user, k))
 		}
 	}

@@ -23,12 +23,15 @@ const (
 	WriteKey
 	// EndKey ends one.
 	EndKey
+	// LinkExternal keeps what an external provider gave with a sign-in, and EndExternal forgets it.
+	LinkExternal
+	EndExternal
 )
 
 // Write is one credential that a write is about. It holds nothing of the credential itself.
 type Write struct {
 	Kind WriteKind
-	// Name is the token's, the id of a session's key, or that of the field.
+	// Name is the token's, the id of a session's key, that of the external provider, or that of the field.
 	Name string
 }
 
@@ -51,6 +54,7 @@ func Writes(fields map[string][]byte) []Write {
 	var made, ended, others []Write
 	for _, field := range slices.Sorted(maps.Keys(fields)) {
 		id, isKey := strings.CutPrefix(field, keyPrefix)
+		provider, isExternal := strings.CutPrefix(field, externalPrefix)
 		value := fields[field]
 		switch {
 		case field == sourceField: // how far a declared password was read
@@ -62,6 +66,10 @@ func Writes(fields map[string][]byte) []Write {
 				name = k.Name
 			}
 			made = append(made, Write{WriteKey, name})
+		case isExternal && value == nil:
+			others = append(others, Write{EndExternal, provider})
+		case isExternal:
+			others = append(others, Write{LinkExternal, provider})
 		default:
 			others = append(others, Write{WriteOther, field})
 		}
