@@ -229,6 +229,23 @@ var _ = Describe("Signing in at an OpenID Connect provider", Ordered, ContinueOn
 		}
 	})
 
+	It("shows a person who is refused a page, and a program JSON, which say the same", func(ctx SpecContext) {
+		subject, email := fresh()
+		p.Say(idp.Answer{Claims: known(subject, email)})
+		back := there(newBrowser(one).get(ctx, oidcCallback))
+		for accept, kind := range map[string]string{"text/html,application/xhtml+xml,*/*;q=0.8": "text/html", "application/json": "application/json", "*/*": "application/json"} {
+			d := sessionAt(one, "").with("X-Forwarded-For", address()).with("Accept", accept)
+			d.client = &http.Client{CheckRedirect: noRedirect} // the contract knows no pages
+			a := ask(ctx, d, "GET", back, nil)
+			Expect(a.Status).To(Equal(http.StatusForbidden), accept)
+			Expect(a.Header.Get("Content-Type")).To(Equal(kind+"; charset=utf-8"), accept)
+			Expect(a.Header.Get("Content-Security-Policy")).To(HavePrefix("default-src 'none'; frame-ancestors 'none'"))
+			Expect(string(a.Body)).To(ContainSubstring("This sign-in was not begun in this browser, or too long ago. Begin again."))
+			Expect(string(a.Body)).NotTo(ContainSubstring(strings.SplitN(back, "?", 2)[1]))
+		}
+		Expect(user(ctx, email)).To(BeNil())
+	})
+
 	It("V 4: ends with the ID token where the provider gave no refresh token, however long a session lives", func(ctx SpecContext) {
 		clock := &later{}
 		at := trusting(p, clock, signups...)

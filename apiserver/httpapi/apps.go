@@ -28,6 +28,7 @@ func (d *door) enter(w http.ResponseWriter, r *http.Request) {
 	}
 	d.bound(w)
 	out, brought, err := d.apps.Enter(r)
+	traceOf(r).leads = brought
 	if err == nil && !brought {
 		err = unknownRoute()
 	}

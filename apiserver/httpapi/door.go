@@ -169,7 +169,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (d *door) serve(route Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		t := traceOf(r)
-		t.route = route.Path
+		t.route, t.leads = route.Path, route.Do.leads
 		record := d.record(w, r, route)
 		ctx, err := d.admit(route, w, r, record)
 		if err != nil {
@@ -293,17 +293,27 @@ func (d *door) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.FormatInt(seconds(retryAfter), 10))
 	}
-	var sent any = body
-	switch {
-	case d.kubernetes:
-		sent = asKubernetesStatus(status, body, retryAfter)
-	case strings.HasPrefix(r.URL.Path, SCIMPrefix):
-		w.Header().Set("Content-Type", SCIMMedia)
-		sent = asSCIMError(status, body, err)
-	}
-	if err := writeJSON(w, status, sent); err != nil {
+	if err := d.refuse(w, r, status, body, retryAfter, err); err != nil {
 		d.log.DebugContext(r.Context(), "answer not sent", "request", t.id, "error", err)
 	}
+}
+
+// refuse writes a refusal in the form that who asks reads: JSON, what Kubernetes or an identity provider knows, or a page.
+func (d *door) refuse(w http.ResponseWriter, r *http.Request, status int, body codersdk.Response, retryAfter time.Duration, err error) error {
+	t := traceOf(r)
+	switch {
+	case d.kubernetes:
+		return writeJSON(w, status, asKubernetesStatus(status, body, retryAfter))
+	case strings.HasPrefix(r.URL.Path, SCIMPrefix):
+		w.Header().Set("Content-Type", SCIMMedia)
+		return writeJSON(w, status, asSCIMError(status, body, err))
+	case t.leads:
+		w.Header().Set("Vary", "Accept")
+		if wantsPage(r) {
+			return writePage(w, status, body, t.id)
+		}
+	}
+	return writeJSON(w, status, body)
 }
 
 // causeOf is what the log learns: the error, and the cause that a fault keeps from people.

@@ -26,6 +26,7 @@ type Endpoint struct {
 	caller  bool // it has no meaning without a known caller
 	agent   bool // it is asked by agents
 	raw     bool // it writes its answer itself, and may take long
+	leads   bool // it leads browsers elsewhere, whose people see its refusals
 	socket  bool // it answers an upgrade to a websocket
 	in, out reflect.Type
 	file    string

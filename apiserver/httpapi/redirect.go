@@ -18,7 +18,7 @@ type Redirection struct {
 
 // Redirect serves a route that leads browsers elsewhere, or refuses. Its Route declares the action.
 func Redirect(fn func(*http.Request) (Redirection, error)) Endpoint {
-	e := Endpoint{serve: func(w http.ResponseWriter, r *http.Request, status int) error {
+	e := Endpoint{leads: true, serve: func(w http.ResponseWriter, r *http.Request, status int) error {
 		out, err := fn(r)
 		return out.send(w, r, status, err)
 	}}

@@ -25,6 +25,7 @@ type trace struct {
 	start time.Time
 	route string // as the table spells it; empty where none matched
 	user  string
+	leads bool // browsers are led here, and their people see a refusal
 
 	client netip.Addr
 }
