@@ -161,7 +161,7 @@ func start(change ...func(*apiserver.Options)) *running {
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(response.Body.Close()).To(Succeed())
 		g.Expect(response).To(HaveHTTPStatus(http.StatusOK))
-	}).WithTimeout(30 * time.Second).Should(Succeed())
+	}).WithTimeout(2 * time.Minute).Should(Succeed()) // its caches hold what all specs have left
 	return r
 }
 

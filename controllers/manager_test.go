@@ -99,6 +99,11 @@ var _ = Describe("the manager", Ordered, func() {
 			ClusterRole: "berth-aggregated-api", Deployment: "berth-manager", KubectlAccess: true, RequesterStamps: true,
 		})
 		Expect(err).NotTo(HaveOccurred())
+		Eventually(func() (string, error) { // the kube-apiserver looks every five seconds for kinds that are new
+			probe := given.User("probe")
+			err := env.Client.Create(ctx, probe, client.DryRunAll)
+			return probe.Annotations[v1alpha1.AnnotationRequester], err
+		}).WithContext(ctx).WithTimeout(time.Minute).ShouldNot(BeEmpty())
 		ended := make(chan error, 1)
 		go func() { ended <- mgr.Start(running) }()
 		DeferCleanup(func() {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -77,6 +78,9 @@ var _ = Describe("an installation", Ordered, func() {
 		notes := install(ctx)
 		manifests := regexp.MustCompile(`(?s)<<'YAML'\n(.*?)\nYAML\n`).FindAllStringSubmatch(notes, -1)
 		Expect(manifests).To(HaveLen(2), notes)
+		Eventually(func() error { // the kube-apiserver looks every five seconds for kinds that are new, where a policy writes on them
+			return env.Client.Create(ctx, &v1alpha1.Organization{ObjectMeta: metav1.ObjectMeta{Name: "probe"}}, client.DryRunAll)
+		}).WithTimeout(time.Minute).WithPolling(500 * time.Millisecond).Should(Succeed())
 		kubectl(ctx, manifests[0][1], "apply", "--filename", "-")
 		kubectl(ctx, "", "create", "namespace", "team") // what the manager does of an Organization
 		kubectl(ctx, manifests[1][1], "apply", "--filename", "-")
