@@ -157,6 +157,7 @@ var _ = Describe("A code for an app's host", func() {
 			"an end of all":  func() { Expect(store.EndAll(ctx, ada, ids.Of(ada))).To(Succeed()) },
 			"its time":       func() { now.pass(credentials.SessionLifetime) },
 		} {
+			Expect(store.EndAll(ctx, ada, ids.Of(ada))).To(Succeed())
 			var err error
 			session, _, err = store.Issue(ctx, ada, ids.Of(ada), v1alpha1.LoginTypePassword, credentials.SessionLifetime)
 			Expect(err).NotTo(HaveOccurred())
